@@ -1,0 +1,58 @@
+# Nightlight's doors. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+CACHE := $(CURDIR)/.cache
+BIN := $(CURDIR)/bin/nightlight
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
+GO_SOURCES = $(shell find . -path ./.cache -prune -o \( -name '*.go' -o -name '*.html' -o -name '*.sql' -o -name '*.yaml' -o -name '*.css' -o -name '*.js' -o -name '*.json' \) -print) go.mod go.sum
+
+.PHONY: help setup up up-scale test test-setup check bench fuzz clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+setup: $(CACHE)/apt-run.done $(BIN) ## install what is missing, fetch and convert models, build ./bin/nightlight
+	@$(BIN) models fetch
+
+up: setup ## run it: sample messages, photos and a clip, a table of verdicts, then serve (ONCE=1 stops after the table)
+	@$(BIN) up --samples $(if $(filter 1,$(ONCE)),--once)
+
+up-scale: setup $(CACHE)/bin/versitygw $(CACHE)/apt-test.done ## the same with PostgreSQL, Redis, an S3 server and separate processes
+	@.ci/scale
+
+test: test-setup ## set up and run every test with the race detector
+	@.ci/static
+	NIGHTLIGHT_TEST_VERSITYGW=$(CACHE)/bin/versitygw NIGHTLIGHT_TEST_BINARY=$(BIN) go test -race -timeout 30m ./...
+
+test-setup: setup $(CACHE)/bin/versitygw $(CACHE)/apt-test.done
+
+check: ## format, vet, import graph, build without cgo: what is quick
+	@.ci/static
+	go test -count=1 ./pipeline/... ./eval -run 'TestTheRooms|Test'
+
+bench: setup ## CPU-ms an item of the whole path beside bare ONNX Runtime, in one run
+	@$(BIN) eval bench
+
+fuzz: ## each fuzz target for FUZZTIME (60s)
+	@.ci/fuzz $(or $(FUZZTIME),60s)
+
+clean: ## remove what was built and fetched
+	rm -rf bin .cache
+
+$(BIN): $(GO_SOURCES)
+	@echo "setup: building bin/nightlight (the first time takes a few minutes)"
+	@mkdir -p bin
+	@CGO_ENABLED=1 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN) .
+
+$(CACHE)/apt-run.done: .ci/apt
+	@.ci/apt redis-server=redis-server ffmpeg=ffmpeg libturbojpeg.so.0=libturbojpeg0
+	@mkdir -p $(CACHE) && touch $@
+
+$(CACHE)/apt-test.done: .ci/apt
+	@.ci/apt postgres=postgresql chromium=chromium fonts=fonts-noto-cjk
+	@mkdir -p $(CACHE) && touch $@
+
+$(CACHE)/bin/versitygw:
+	@echo "setup: building versitygw v1.8.0, the S3 server of the tests (a few minutes)"
+	@mkdir -p $(CACHE)/bin
+	@cd / && GOBIN=$(CACHE)/bin go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
