@@ -1,0 +1,144 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/hibiken/asynq"
+)
+
+// Handler works on one task. A nil error ends the task; an error has it tried
+// again after a pause.
+type Handler func(ctx context.Context, subject string) error
+
+// Class is a group of queues served by one Asynq server with its own workers,
+// so that one kind of load cannot starve another.
+type Class struct {
+	Name        string
+	Queues      map[string]int // queue → weight
+	Concurrency int
+	// Check is how long an idle server waits before it looks again. It bounds
+	// the idle pick-up time; each look costs a Redis command.
+	Check time.Duration
+}
+
+// Classes returns the classes that serve the named queues; none means all.
+func Classes(cores int, only ...string) ([]Class, error) {
+	all := []Class{
+		{"text", map[string]int{QueueUrgent: 9, QueueText: 1}, max(4, 2*cores), 10 * time.Millisecond},
+		{"photo", map[string]int{QueuePhoto: 1}, max(2, cores), 15 * time.Millisecond},
+		{"video", map[string]int{QueueVideo: 1}, max(1, cores/2), 20 * time.Millisecond},
+		{"effects", map[string]int{QueueEffects: 1}, 8, 20 * time.Millisecond},
+	}
+	if len(only) == 0 {
+		return all, nil
+	}
+	var picked []Class
+	for _, name := range only {
+		found := false
+		for _, c := range all {
+			if c.Name == name {
+				picked, found = append(picked, c), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("queue class %q: want text, photo, video or effects", name)
+		}
+	}
+	return picked, nil
+}
+
+// Servers runs one Asynq server a class.
+type Servers struct {
+	redis    asynq.RedisConnOpt
+	log      *slog.Logger
+	handlers map[Stage]Handler
+	classes  []Class
+	drain    time.Duration
+}
+
+// NewServers prepares servers for the classes. drain is how long tasks in
+// flight may take to finish at shutdown.
+func NewServers(redis asynq.RedisConnOpt, classes []Class, handlers map[Stage]Handler, log *slog.Logger, drain time.Duration) *Servers {
+	return &Servers{redis, log, handlers, classes, drain}
+}
+
+// Run serves until ctx ends, then drains: no new task is taken, tasks in
+// flight get the drain time, and what does not finish is handed back.
+func (s *Servers) Run(ctx context.Context) error {
+	var started []*asynq.Server
+	defer func() {
+		done := make(chan struct{})
+		for _, srv := range started {
+			go func() { srv.Shutdown(); done <- struct{}{} }()
+		}
+		for range started {
+			<-done
+		}
+	}()
+	for _, c := range s.classes {
+		srv := asynq.NewServer(s.redis, s.config(c))
+		mux := asynq.NewServeMux()
+		for stage, h := range s.handlers {
+			mux.HandleFunc(string(stage), s.handle(h))
+		}
+		if err := srv.Start(mux); err != nil {
+			return fmt.Errorf("start %s workers: %w", c.Name, err)
+		}
+		started = append(started, srv)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func (s *Servers) config(c Class) asynq.Config {
+	return asynq.Config{
+		Concurrency:              c.Concurrency,
+		Queues:                   c.Queues,
+		TaskCheckInterval:        c.Check,
+		DelayedTaskCheckInterval: time.Second,
+		RetryDelayFunc:           retryDelay,
+		ShutdownTimeout:          s.drain,
+		Logger:                   asynqLog{s.log},
+		LogLevel:                 asynq.WarnLevel,
+	}
+}
+
+// handle checks the payload and hides a handler's panic from Asynq's log,
+// which would print it: a panic message can quote content.
+func (s *Servers) handle(h Handler) asynq.HandlerFunc {
+	return func(ctx context.Context, t *asynq.Task) (err error) {
+		subject, err := ParsePayload(t.Payload())
+		if err != nil {
+			return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
+		}
+		defer func() {
+			if recover() != nil {
+				err = fmt.Errorf("%s %s: %w", t.Type(), subject, ErrPanic)
+			}
+		}()
+		return h(ctx, subject)
+	}
+}
+
+// ErrPanic is a handler that panicked. What it said is not kept.
+var ErrPanic = errors.New("handler panicked")
+
+// retryDelay is 1, 2, 4 … 60 seconds. Asynq's own default starts at 15 s.
+func retryDelay(n int, _ error, _ *asynq.Task) time.Duration {
+	return min(time.Second<<min(n, 6), time.Minute)
+}
+
+// asynqLog sends Asynq's log lines to slog.
+type asynqLog struct{ log *slog.Logger }
+
+func (l asynqLog) Debug(args ...any) { l.log.Debug("asynq", "said", fmt.Sprint(args...)) }
+func (l asynqLog) Info(args ...any)  { l.log.Info("asynq", "said", fmt.Sprint(args...)) }
+func (l asynqLog) Warn(args ...any)  { l.log.Warn("asynq", "said", fmt.Sprint(args...)) }
+func (l asynqLog) Error(args ...any) { l.log.Error("asynq", "said", fmt.Sprint(args...)) }
+
+// Fatal is logged, not obeyed: a library does not end this process.
+func (l asynqLog) Fatal(args ...any) { l.log.Error("asynq", "said", fmt.Sprint(args...)) }

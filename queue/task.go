@@ -1,0 +1,85 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"nightlight/pipeline"
+)
+
+// Queue names, one server class each, so that a slow video cannot starve an
+// urgent message.
+const (
+	QueueUrgent  = "urgent"  // messages that were sent again after a fault
+	QueueText    = "text"    // messages
+	QueuePhoto   = "photo"   // photos
+	QueueVideo   = "video"   // videos and voice notes
+	QueueEffects = "effects" // webhooks and notices
+)
+
+// Queues lists every queue.
+var Queues = [...]string{QueueUrgent, QueueText, QueuePhoto, QueueVideo, QueueEffects}
+
+// Stage is what a Task does to its subject. It is also the Asynq task type.
+type Stage string
+
+// The stages.
+const (
+	StageJudge   Stage = "judge"   // subject is an item
+	StageDeliver Stage = "deliver" // subject is a webhook delivery
+	StageNotify  Stage = "notify"  // subject is a notice to a guardian
+)
+
+// Task is a wake-up: the id of what to work on and the stage. It is all that
+// Redis ever sees.
+type Task struct {
+	Subject string // an id, never content
+	Stage   Stage
+	Queue   string
+	Sends   int // how often this wake-up was sent before
+}
+
+// ID is the Asynq TaskID: subject:stage for the first send. A later send gets
+// a number, because a task whose worker died can stay active in Redis for
+// ever and would swallow an equal id.
+func (t Task) ID() string {
+	if t.Sends == 0 {
+		return t.Subject + ":" + string(t.Stage)
+	}
+	return fmt.Sprintf("%s:%s#%d", t.Subject, t.Stage, t.Sends)
+}
+
+// QueueFor names the queue of an item's judging.
+func QueueFor(k pipeline.Kind) string {
+	switch k {
+	case pipeline.KindPhoto:
+		return QueuePhoto
+	case pipeline.KindVideo, pipeline.KindVoice:
+		return QueueVideo
+	}
+	return QueueText
+}
+
+// errPayload is a task that no relay of ours could have written.
+var errPayload = errors.New("task payload is not an id")
+
+// maxID bounds a subject id in bytes.
+const maxID = 128
+
+// ParsePayload checks that a payload is a plain id. It reads bytes from
+// outside: whoever can write to Redis can write a payload.
+func ParsePayload(b []byte) (string, error) {
+	if len(b) == 0 || len(b) > maxID {
+		return "", errPayload
+	}
+	id := string(b)
+	if strings.ContainsFunc(id, notInID) {
+		return "", errPayload
+	}
+	return id, nil
+}
+
+func notInID(c rune) bool {
+	return c != '_' && c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
+}
