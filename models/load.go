@@ -1,0 +1,190 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"nightlight/models/catalog"
+	"nightlight/pipeline"
+)
+
+// Settings are what the operator may choose.
+type Settings struct {
+	// Parallel bounds the runs of one model that go at a time; 0 means one for each core.
+	Parallel int
+}
+
+// Set is everything that could be loaded.
+type Set struct {
+	runtime  *Runtime
+	manifest *catalog.Manifest
+	dirs     Dirs
+	parallel int
+	image    *ImageJudge
+	texts    []pipeline.TextClassifier
+	missing  []pipeline.Fault
+}
+
+// Load opens ONNX Runtime and every model of the manifest. A model whose file is not there is left out and listed
+// by Missing, so that what it would have judged is held. A file that is there but is not the pinned one is an
+// error: it is refused, and nothing is loaded.
+func Load(manifest *catalog.Manifest, dirs Dirs, settings Settings) (*Set, error) {
+	s := &Set{manifest: manifest, dirs: dirs, parallel: settings.Parallel, image: &ImageJudge{}}
+	if s.parallel <= 0 {
+		s.parallel = runtime.GOMAXPROCS(0)
+	}
+	var err error
+	if s.runtime, err = openVerified(manifest, dirs); errors.Is(err, catalog.ErrMissing) {
+		for _, m := range manifest.Models {
+			s.miss(m)
+		}
+		return s, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load models: %w", err)
+	}
+	for _, m := range manifest.Models {
+		err := s.load(m)
+		if errors.Is(err, catalog.ErrMissing) {
+			s.miss(m)
+			continue
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("load models: %w", err), s.Close())
+		}
+	}
+	return s, nil
+}
+
+// openVerified opens the library after comparing it with its pin.
+func openVerified(manifest *catalog.Manifest, dirs Dirs) (*Runtime, error) {
+	member, ok := manifest.Library(runtime.GOOS + "/" + runtime.GOARCH)
+	if !ok {
+		return nil, fmt.Errorf("no ONNX Runtime library is known for %s/%s", runtime.GOOS, runtime.GOARCH)
+	}
+	path, err := dirs.Library(manifest)
+	if err != nil {
+		return nil, err
+	}
+	if err := verifyLibrary(path, dirs, member); err != nil {
+		return nil, err
+	}
+	return OpenRuntime(path)
+}
+
+func verifyLibrary(path string, dirs Dirs, member catalog.Member) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("open %s: %w", member.File, catalog.ErrMissing)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = catalog.Read(dirs.Cache, catalog.File{File: member.File, SHA256: member.SHA256, Bytes: info.Size()})
+	return err
+}
+
+func (s *Set) load(m catalog.Model) error {
+	switch m.Role {
+	case "photo":
+		session, err := s.Session(m.Name, SessionOptions{})
+		if err != nil {
+			return err
+		}
+		model, err := newImageModel(session, m)
+		if err != nil {
+			return err
+		}
+		s.image.models = append(s.image.models, model)
+		return nil
+	}
+	return fmt.Errorf("load %s: role %q is not known", m.Name, m.Role)
+}
+
+// Session opens one model of the manifest: its bytes are read once, compared with their pin, and only then given
+// to ONNX Runtime. Name and an empty Parallel are filled in.
+func (s *Set) Session(name string, o SessionOptions) (*Session, error) {
+	m, ok := s.manifest.Model(name)
+	if !ok {
+		return nil, fmt.Errorf("load %s: not in the manifest", name)
+	}
+	if s.runtime == nil {
+		return nil, fmt.Errorf("load %s: ONNX Runtime: %w", name, catalog.ErrMissing)
+	}
+	content, err := catalog.Read(s.dirs.Of(m), m.Main())
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", name, err)
+	}
+	o.Name = m.Name + "@" + m.Version
+	if o.Parallel == 0 {
+		o.Parallel = s.parallel
+	}
+	return s.runtime.NewSession(content, o)
+}
+
+func (s *Set) miss(m catalog.Model) {
+	s.missing = append(s.missing, pipeline.Fault{Source: ref(m).String(), Reason: "missing_model"})
+}
+
+// Image gives the judge of pictures, or nil if no picture model could be loaded.
+func (s *Set) Image() *ImageJudge {
+	if len(s.image.models) == 0 {
+		return nil
+	}
+	return s.image
+}
+
+// Texts gives the text classifiers that could be loaded, the best first.
+func (s *Set) Texts() []pipeline.TextClassifier { return s.texts }
+
+// Missing tells which models of the manifest are not loaded, in the form in which a verdict names them.
+func (s *Set) Missing() []pipeline.Fault { return s.missing }
+
+// MissingFor is Missing for the models of one role that the manifest says cannot be done without. What such a
+// model would have judged must be held.
+func (s *Set) MissingFor(role string) []pipeline.Fault {
+	var faults []pipeline.Fault
+	for _, f := range s.missing {
+		for _, m := range s.manifest.Models {
+			if m.Role == role && m.Required && ref(m).String() == f.Source {
+				faults = append(faults, f)
+			}
+		}
+	}
+	return faults
+}
+
+// RuntimeVersion gives the version of ONNX Runtime, or "" if it is missing.
+func (s *Set) RuntimeVersion() string {
+	if s.runtime == nil {
+		return ""
+	}
+	return s.runtime.Version()
+}
+
+// Warm runs each model once, so that the first item does not pay for it.
+func (s *Set) Warm(ctx context.Context) error {
+	for _, m := range s.image.models {
+		side := m.Input().Size
+		if _, err := m.Scores(ctx, make([]float32, side*side*3)); err != nil {
+			return fmt.Errorf("warm up: %w", err)
+		}
+	}
+	for _, t := range s.texts {
+		if _, err := t.ClassifyText(ctx, pipeline.Text{Text: "hello 你好"}); err != nil {
+			return fmt.Errorf("warm up: %w", err)
+		}
+	}
+	return nil
+}
+
+// Close frees every model and the library.
+func (s *Set) Close() error {
+	if s.runtime == nil {
+		return nil
+	}
+	return s.runtime.Close()
+}
