@@ -1,0 +1,101 @@
+"""The encoder: the lowest layers of multilingual-e5-small over a pruned vocabulary, and one head."""
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import e5
+import tokenizer
+from labels import LABELS
+
+POSITIONS = 128
+
+
+class Layer(nn.Module):
+    def __init__(self, hidden, heads, ffn, eps, dropout):
+        super().__init__()
+        self.heads, self.drop = heads, nn.Dropout(dropout)
+        self.qkv = nn.Linear(hidden, 3 * hidden)
+        self.out = nn.Linear(hidden, hidden)
+        self.norm1 = nn.LayerNorm(hidden, eps)
+        self.up = nn.Linear(hidden, ffn)
+        self.down = nn.Linear(ffn, hidden)
+        self.norm2 = nn.LayerNorm(hidden, eps)
+
+    def forward(self, x, bias):
+        b, n, d = x.shape
+        q, k, v = self.qkv(x).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        if torch.onnx.is_in_onnx_export():
+            p = torch.softmax(q @ k.transpose(2, 3) / (d // self.heads) ** 0.5 + bias, -1)
+            a = p @ v
+        else:
+            a = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        x = self.norm1(x + self.drop(self.out(a.transpose(1, 2).reshape(b, n, d))))
+        return self.norm2(x + self.drop(self.down(F.gelu(self.up(x)))))
+
+
+class Encoder(nn.Module):
+    """ids [B, T] and mask [B, T] to logits [B, 30]."""
+
+    def __init__(self, size, layers=6, hidden=384, heads=12, ffn=1536, eps=1e-12, dropout=0.1):
+        super().__init__()
+        specials = len(tokenizer.SPECIALS)
+        self.special = nn.Parameter(torch.zeros(specials, hidden))  # the rows that do learn
+        self.word = nn.Embedding(size, hidden)
+        self.word.weight.requires_grad_(False)
+        self.position = nn.Parameter(torch.zeros(POSITIONS, hidden))
+        self.norm = nn.LayerNorm(hidden, eps)
+        self.layers = nn.ModuleList(Layer(hidden, heads, ffn, eps, dropout) for _ in range(layers))
+        self.drop = nn.Dropout(dropout)
+        self.head = nn.Linear(3 * hidden, len(LABELS))
+
+    def forward(self, ids, mask):
+        if torch.onnx.is_in_onnx_export():
+            x = self.word(ids)  # `merge` has written the special rows into the table by then
+        else:
+            special = ids < len(tokenizer.SPECIALS)
+            x = torch.where(special[..., None],
+                            self.special[ids.clamp(max=len(tokenizer.SPECIALS) - 1)], self.word(ids))
+        x = self.drop(self.norm(x + self.position[: ids.shape[1]]))
+        keep = mask.to(x.dtype)
+        bias = (1.0 - keep)[:, None, None, :] * -1e4
+        for layer in self.layers:
+            x = layer(x, bias)
+        keep = keep[..., None]
+        mean = (x * keep).sum(1) / keep.sum(1)
+        top = (x + (1.0 - keep) * -1e4).amax(1)
+        return self.head(self.drop(torch.cat([x[:, 0], mean, top], 1)))
+
+    @torch.no_grad()
+    def merge(self):
+        self.word.weight[: len(tokenizer.SPECIALS)] = self.special
+
+
+@torch.no_grad()
+def from_e5(path, pieces, layers=range(6), dropout=0.1):
+    """A new encoder whose weights are e5's: chosen layers, and the embedding rows of `pieces`."""
+    config, old, _, tensors = e5.read(path)
+    hidden, ffn = config["hidden"], config["ffn"]
+    m = Encoder(len(pieces), len(layers), hidden, config["heads"], ffn, config["eps"], dropout)
+    at = {p: i for i, p in enumerate(old)}
+    ids = [at[p] if i >= len(tokenizer.SPECIALS) else [0, 1, 2, 3, 2, 2, 2][i] for i, p in enumerate(pieces)]
+    t = lambda name, *shape: torch.from_numpy(tensors.get(name, shape))
+    m.word.weight.copy_(torch.from_numpy(tensors.rows("emb.word", ids, hidden)))
+    m.special.copy_(m.word.weight[: len(tokenizer.SPECIALS)])
+    g = torch.Generator().manual_seed(1)
+    m.special[4:] += torch.randn(3, hidden, generator=g) * m.special[4:].std() * 0.5
+    m.position.copy_(t("emb.pos", config["positions"], hidden)[:POSITIONS] + t("emb.type", 2, hidden)[0])
+    m.norm.weight.copy_(t("emb.ln.w", hidden)), m.norm.bias.copy_(t("emb.ln.b", hidden))
+    for mine, n in zip(m.layers, layers):
+        for k, part in enumerate("qkv"):
+            mine.qkv.weight[k * hidden:(k + 1) * hidden] = t(f"l{n}.{part}.w", hidden, hidden)
+            mine.qkv.bias[k * hidden:(k + 1) * hidden] = t(f"l{n}.{part}.b", hidden)
+        for target, name, rows, cols in ((mine.out, "ao", hidden, hidden), (mine.up, "fi", ffn, hidden),
+                                         (mine.down, "fo", hidden, ffn)):
+            target.weight.copy_(t(f"l{n}.{name}.w", rows, cols))
+            target.bias.copy_(t(f"l{n}.{name}.b", rows))
+        for target, name in ((mine.norm1, "aln"), (mine.norm2, "oln")):
+            target.weight.copy_(t(f"l{n}.{name}.w", hidden))
+            target.bias.copy_(t(f"l{n}.{name}.b", hidden))
+    nn.init.normal_(m.head.weight, std=0.02, generator=g)
+    nn.init.constant_(m.head.bias, -3.0)
+    return m
