@@ -1,0 +1,150 @@
+package examine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"nightlight/pipeline"
+	"nightlight/pipeline/media"
+)
+
+// Sight is what looking at a photo or film gave besides the findings.
+type Sight struct {
+	pipeline.Findings
+	// Preview is grey and blurred, Thumbnail plain; both JPEG, nil when the
+	// content could not be opened.
+	Preview, Thumbnail []byte
+	Frames             int
+	SHA256             string
+	PHash              uint64
+	// Transcript and OCR are JSON of what was heard and read, nil when there
+	// was nothing.
+	Transcript, OCR []byte
+}
+
+// Longest sides of renditions in pixels.
+const (
+	previewSide   = 480
+	thumbnailSide = 1280
+)
+
+// Photo looks at every frame of a picture that policy samples.
+func (e *Examiner) Photo(ctx context.Context, data []byte) (Sight, error) {
+	return e.look(ctx, func(want media.Want) (*media.Decoded, error) { return e.Decoder.Decode(ctx, data, want) })
+}
+
+// VideoFile looks at the frames of a video. Its sound is not judged here.
+func (e *Examiner) VideoFile(ctx context.Context, data []byte) (Sight, error) {
+	return e.look(ctx, func(want media.Want) (*media.Decoded, error) {
+		if e.Video == nil {
+			return nil, media.ErrNoFFmpeg
+		}
+		return e.Video.Frames(ctx, data, want)
+	})
+}
+
+func (e *Examiner) look(ctx context.Context, decode func(media.Want) (*media.Decoded, error)) (Sight, error) {
+	s := Sight{Findings: pipeline.Findings{Faults: append([]pipeline.Fault{}, e.MissingImage...)}}
+	if len(e.Eyes) == 0 && len(s.Faults) == 0 {
+		s.Faults = append(s.Faults, pipeline.Fault{Source: "image", Reason: "missing_model"})
+	}
+	want := media.Want{Preview: previewSide, Thumbnail: thumbnailSide}
+	for _, eye := range e.Eyes {
+		want.Squares = append(want.Squares, eye.Square)
+	}
+	d, err := decode(want)
+	if err != nil {
+		if ctx.Err() != nil {
+			return s, ctx.Err()
+		}
+		fault, ok := faultOf(err)
+		if !ok {
+			return s, ErrAgain
+		}
+		s.Faults = append(s.Faults, fault)
+		return s, nil
+	}
+	s.Preview, s.Thumbnail, s.Frames, s.SHA256, s.PHash = d.Preview, d.Thumbnail, len(d.Frames), d.SHA256, d.PHash
+	for _, f := range d.Frames {
+		found, err := e.frame(ctx, f, d.FrameCount > 1, d)
+		if err != nil {
+			return s, err
+		}
+		s.Add(found)
+	}
+	if d.Cut {
+		s.Faults = append(s.Faults, pipeline.Fault{Source: "video", Reason: "longer_than_limit"})
+	}
+	return s, nil
+}
+
+// frame asks every eye about every crop of one frame and keeps each model's
+// highest score a label.
+func (e *Examiner) frame(ctx context.Context, f media.Frame, moving bool, d *media.Decoded) (pipeline.Findings, error) {
+	var out pipeline.Findings
+	best := map[string]int{}
+	for _, crop := range f.Crops {
+		eye := e.Eyes[crop.Square]
+		signals, err := eye.Model.Classify(ctx, crop.Tensor)
+		if err != nil {
+			return out, again(ctx, eye.Model.Ref(), err)
+		}
+		out.Add(pipeline.Findings{Models: []pipeline.ModelRef{eye.Model.Ref()}})
+		for _, s := range signals {
+			place(&s, f.At, moving, crop, d)
+			key := string(s.Label) + s.Source
+			if i, ok := best[key]; !ok {
+				best[key] = len(out.Signals)
+				out.Signals = append(out.Signals, s)
+			} else if s.Score > out.Signals[i].Score {
+				out.Signals[i] = s
+			}
+		}
+	}
+	if f.TestCard != "" {
+		s := pipeline.Signal{Label: pipeline.Label(f.TestCard), Score: 0.99, Source: testCard.String()}
+		place(&s, f.At, moving, media.Crop{}, d)
+		out.Add(pipeline.Findings{Signals: []pipeline.Signal{s}, Models: []pipeline.ModelRef{testCard}})
+	}
+	return out, nil
+}
+
+// testCard is the source of signals that a harmless test card trips.
+var testCard = pipeline.ModelRef{Name: "testcard", Version: "1"}
+
+func place(s *pipeline.Signal, at time.Duration, moving bool, c media.Crop, d *media.Decoded) {
+	s.In = "picture"
+	if moving {
+		s.In = "frame"
+		seconds := at.Seconds()
+		s.At = &seconds
+	}
+	if c.Part != "" && c.Part != "whole" {
+		w, h := float64(d.Width), float64(d.Height)
+		s.Box = &[4]int{int(c.Box[0] * w), int(c.Box[1] * h), int((c.Box[2] - c.Box[0]) * w), int((c.Box[3] - c.Box[1]) * h)}
+	}
+}
+
+// faultOf maps a decoder's error to what policy shall know. It is false for
+// errors that trying again may mend.
+func faultOf(err error) (pipeline.Fault, bool) {
+	switch {
+	case errors.Is(err, media.ErrTooLarge):
+		return pipeline.Fault{Source: "decode", Reason: "too_large", Quarantine: true}, true
+	case errors.Is(err, media.ErrBroken):
+		return pipeline.Fault{Source: "decode", Reason: "broken", Quarantine: true}, true
+	case errors.Is(err, media.ErrChildKilled):
+		return pipeline.Fault{Source: "decode", Reason: "decoder_killed", Quarantine: true}, true
+	case errors.Is(err, media.ErrUnsupported):
+		return pipeline.Fault{Source: "decode", Reason: "unsupported_type"}, true
+	case errors.Is(err, media.ErrNoFFmpeg):
+		return pipeline.Fault{Source: "decode", Reason: "no_ffmpeg"}, true
+	}
+	return pipeline.Fault{}, false
+}
+
+// Voice has no listener yet: what cannot be heard is held for a person.
+func (e *Examiner) Voice(context.Context, []byte) (Sight, error) {
+	return Sight{Findings: pipeline.Findings{Faults: []pipeline.Fault{{Source: "voice", Reason: "not_heard"}}}}, nil
+}

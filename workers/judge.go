@@ -1,0 +1,254 @@
+package workers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"nightlight/pipeline"
+	"nightlight/pipeline/media"
+	"nightlight/queue/store"
+	"nightlight/workers/examine"
+)
+
+// heartbeat is how often a lease of 15 s is renewed.
+const heartbeat = 5 * time.Second
+
+// Judge gives an item its verdict. It returns nil when there is nothing to
+// do, and also when the item was handed back for a later try: the database
+// keeps the schedule, so that Asynq's own retries do not add to it.
+func (w *Worker) Judge(ctx context.Context, itemID string) error {
+	lease, err := w.Store.Claim(ctx, itemID, store.StageJudge, w.Name)
+	if taken(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("claim item %s: %w", itemID, err)
+	}
+	started := time.Now()
+	sight, err := w.lookUnderLease(ctx, lease)
+	if err != nil && !errors.Is(err, errSettled) {
+		return w.handBack(ctx, lease, err)
+	}
+	after, cancel := record(ctx)
+	defer cancel()
+	done, err := w.commit(after, lease, sight)
+	if errors.Is(err, store.ErrLost) {
+		w.metrics.late.Inc()
+		return nil
+	}
+	if err != nil {
+		return w.handBack(ctx, lease, fmt.Errorf("commit item %s: %w", itemID, err))
+	}
+	w.metrics.judged(lease.Item, done, time.Since(started))
+	return nil
+}
+
+// errSettled ends looking early: what was found so far is the answer.
+var errSettled = errors.New("settled")
+
+// lookUnderLease examines the item while the lease is kept alive. The work is
+// cancelled when the lease is lost.
+func (w *Worker) lookUnderLease(ctx context.Context, lease *store.Lease) (sight examine.Sight, err error) {
+	if lease.Exhausted {
+		return exhausted(lease.Item), nil
+	}
+	ctx, stop := context.WithTimeout(ctx, w.JudgeTimeout)
+	defer stop()
+	done := make(chan struct{})
+	stopped := make(chan struct{})
+	go func() { // waited for below
+		defer close(stopped)
+		w.keepAlive(ctx, stop, lease, done)
+	}()
+	defer func() { close(done); <-stopped }()
+	defer func() {
+		if recover() != nil { // what it said may quote the content
+			sight, err = examine.Sight{}, fmt.Errorf("judge item %s: panic", lease.ItemID)
+		}
+	}()
+	return w.look(ctx, lease)
+}
+
+// exhausted is the answer about an item that brought its worker down again
+// and again: a person looks, and media is not opened any more.
+func exhausted(it pipeline.Item) examine.Sight {
+	return examine.Sight{Findings: pipeline.Findings{Faults: []pipeline.Fault{{
+		Source: "worker", Reason: "attempts_spent", Quarantine: it.Kind != pipeline.KindMessage,
+	}}}}
+}
+
+func (w *Worker) keepAlive(ctx context.Context, lost context.CancelFunc, lease *store.Lease, done <-chan struct{}) {
+	tick := time.NewTicker(heartbeat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := w.Store.Heartbeat(ctx, lease); errors.Is(err, store.ErrLost) {
+				lost()
+				return
+			}
+		}
+	}
+}
+
+// look reads the item's text and media.
+func (w *Worker) look(ctx context.Context, lease *store.Lease) (examine.Sight, error) {
+	it := lease.Item
+	text, textErr := w.Examiner.ReadText(ctx, textOf(it))
+	sight := examine.Sight{Findings: text}
+	if it.Kind == pipeline.KindMessage {
+		if textErr != nil && w.urgent(it, text) {
+			// What rules alone found is urgent: it goes out at once, held for
+			// a person, with the missing model as a reason.
+			sight.Faults = append(sight.Faults, pipeline.Fault{Source: "text", Reason: "rules_only"})
+			return sight, errSettled
+		}
+		return sight, textErr
+	}
+	if textErr != nil {
+		return sight, textErr
+	}
+	data, err := w.fetch(ctx, lease)
+	if err != nil {
+		return sight, err
+	}
+	seen, err := w.lookAt(ctx, it.Kind, data)
+	seen.Add(text)
+	return seen, err
+}
+
+func (w *Worker) lookAt(ctx context.Context, kind pipeline.Kind, data []byte) (examine.Sight, error) {
+	switch kind {
+	case pipeline.KindPhoto:
+		return w.Examiner.Photo(ctx, data)
+	case pipeline.KindVideo:
+		return w.Examiner.VideoFile(ctx, data)
+	case pipeline.KindVoice:
+		return w.Examiner.Voice(ctx, data)
+	}
+	return examine.Sight{Findings: pipeline.Findings{Faults: []pipeline.Fault{{Source: "worker", Reason: "unknown_kind"}}}}, nil
+}
+
+// urgent reports whether what was found so far would reach a person at once.
+func (w *Worker) urgent(it pipeline.Item, f pipeline.Findings) bool {
+	f.Faults = nil
+	for _, e := range w.Policy.Judge(it, f, time.Time{}).Escalations {
+		if e.Urgency == pipeline.Urgent {
+			return true
+		}
+	}
+	return false
+}
+
+func textOf(it pipeline.Item) pipeline.Text {
+	t := pipeline.Text{Text: it.Text, Context: it.Context, Locale: it.Locale, SenderAge: it.Sender.Age}
+	for _, r := range it.Recipients {
+		if r.Age != nil && (t.RecipientAge == nil || *r.Age < *t.RecipientAge) {
+			t.RecipientAge = r.Age
+		}
+	}
+	return t
+}
+
+// fetch reads and opens the item's media object.
+func (w *Worker) fetch(ctx context.Context, lease *store.Lease) ([]byte, error) {
+	if lease.Media == nil {
+		return nil, fmt.Errorf("item %s has no media object", lease.ItemID)
+	}
+	objects, err := w.Vault.Objects(w.Media, lease.Key)
+	if err != nil {
+		return nil, fmt.Errorf("key of item %s: %w", lease.ItemID, err)
+	}
+	data, err := media.ReadAll(ctx, objects, lease.Media.Key, lease.Media.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("fetch media of item %s: %w", lease.ItemID, err)
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != lease.Media.SHA256 {
+		return nil, fmt.Errorf("media of item %s: %w", lease.ItemID, media.ErrHashMismatch)
+	}
+	return data, nil
+}
+
+// commit writes the verdict and what follows from it.
+func (w *Worker) commit(ctx context.Context, lease *store.Lease, sight examine.Sight) (store.Committed, error) {
+	now, err := w.Store.Now(ctx)
+	if err != nil {
+		return store.Committed{}, err
+	}
+	v := w.Policy.Judge(lease.Item, sight.Findings, now)
+	o := store.Outcome{Verdict: v}
+	if o.Evidence, err = w.keep(ctx, lease, sight, v); err != nil {
+		return store.Committed{}, err
+	}
+	if o.Notices, err = w.notices(ctx, lease.Item, v); err != nil {
+		return store.Committed{}, err
+	}
+	return w.Store.Commit(ctx, lease, o)
+}
+
+// keep stores the renditions that a reviewer will look at. They are made only
+// when a person must look, and are sealed under the item's key.
+func (w *Worker) keep(ctx context.Context, lease *store.Lease, s examine.Sight, v pipeline.Verdict) ([]store.Evidence, error) {
+	var kept []store.Evidence
+	if len(s.Transcript) > 0 {
+		kept = append(kept, store.Evidence{Kind: "transcript", Body: s.Transcript})
+	}
+	if len(s.OCR) > 0 {
+		kept = append(kept, store.Evidence{Kind: "ocr", Body: s.OCR})
+	}
+	if !v.NeedsPerson() {
+		return kept, nil
+	}
+	for kind, jpeg := range map[string][]byte{"preview": s.Preview, "thumbnail": s.Thumbnail} {
+		if len(jpeg) > 0 {
+			kept = append(kept, store.Evidence{Kind: kind, Body: jpeg})
+		}
+	}
+	return kept, nil
+}
+
+// handBack releases the item for a later try: at once when the process stops,
+// after a growing pause when something failed.
+func (w *Worker) handBack(ctx context.Context, lease *store.Lease, cause error) error {
+	after, cancel := record(ctx)
+	defer cancel()
+	draining := w.draining.Load()
+	pause := time.Duration(0)
+	if !draining {
+		pause = min(time.Second<<min(lease.Attempt, 5), 30*time.Second)
+		w.metrics.retried.Inc()
+		w.Log.Warn("judging will be tried again", "item", lease.ItemID, "attempt", lease.Attempt, "cause", classOf(cause))
+	}
+	if err := w.Store.Release(after, lease, pause, !draining); err != nil && !errors.Is(err, store.ErrLost) {
+		return fmt.Errorf("release item %s: %w", lease.ItemID, err)
+	}
+	return nil
+}
+
+// classOf names an error's kind without its words, which could quote content.
+func classOf(err error) string {
+	switch {
+	case errors.Is(err, examine.ErrAgain):
+		return "classifier"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	case errors.Is(err, media.ErrNotFound):
+		return "media not found"
+	case errors.Is(err, media.ErrTampered), errors.Is(err, media.ErrHashMismatch):
+		return "media does not match"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "cut short"
+	}
+	return "error"
+}
