@@ -37,6 +37,8 @@ type Decoded struct {
 	Decoder     string        // what decoded it, e.g. "libjpeg-turbo", "image/png", "ffmpeg"
 	Coarse      bool          // something was looked at less finely than asked: tiles were capped
 	Cut         bool          // a film was longer than was looked at
+	Damaged     bool          // a film was decoded, but ffmpeg reported errors in it
+	HasSound    bool          // a film has a sound track
 	Frames      []Frame
 	Thumbnail   []byte `json:"-"` // JPEG
 	Preview     []byte `json:"-"` // JPEG, grey and blurred beyond recognition

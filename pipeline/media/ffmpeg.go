@@ -1,0 +1,317 @@
+package media
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// filmInput names descriptor 3, on which every run gets the film: nothing is
+// written to disk, and no path of a tenant's reaches a command line.
+const filmInput = "file:/proc/self/fd/3"
+
+// probed is what ffprobe says of a film.
+type probed struct {
+	width, height int           // pixels as shown
+	duration      time.Duration // the longer of what the container claims and the last picture's time
+	stream        int
+	sound         bool
+	place         bool
+	more          bool // there are pictures besides the film, such as a cover, that are not looked at
+}
+
+type probeAnswer struct {
+	Packets []struct {
+		Stream int    `json:"stream_index"`
+		PTS    string `json:"pts_time"`
+	} `json:"packets"`
+	Streams []struct {
+		Index       int            `json:"index"`
+		Type        string         `json:"codec_type"`
+		Width       int            `json:"width"`
+		Height      int            `json:"height"`
+		Disposition map[string]int `json:"disposition"`
+		SideData    []struct {
+			Rotation float64 `json:"rotation"`
+		} `json:"side_data_list"`
+	} `json:"streams"`
+	Format struct {
+		Duration string            `json:"duration"`
+		Tags     map[string]string `json:"tags"`
+	} `json:"format"`
+}
+
+func (v *Video) probe(ctx context.Context, file *os.File, t Type) (probed, error) {
+	args := []string{
+		"-v", "error", "-protocol_whitelist", "file,pipe", "-f", t.demuxer(), "-threads", "1",
+		"-read_intervals", "%+" + strconv.Itoa(int(v.opts.MaxDuration.Seconds())+1),
+		"-show_entries", "packet=stream_index,pts_time:stream=index,codec_type,width,height:stream_disposition=attached_pic:stream_side_data=rotation:format=duration:format_tags=location,com.apple.quicktime.location.ISO6709",
+		"-of", "json=compact=1", filmInput,
+	}
+	var out bytes.Buffer
+	err := v.tool(ctx, v.opts.FFprobe, args, file, func(stdout io.Reader) error {
+		_, err := io.Copy(&out, io.LimitReader(stdout, 32<<20))
+		return err
+	}, func(io.Reader) {})
+	if err != nil {
+		return probed{}, err
+	}
+	var a probeAnswer
+	if err := json.Unmarshal(out.Bytes(), &a); err != nil {
+		return probed{}, broken("ffprobe's answer")
+	}
+	return a.read()
+}
+
+func (a probeAnswer) read() (probed, error) {
+	p := probed{stream: -1, duration: seconds(a.Format.Duration)}
+	for key := range a.Format.Tags {
+		p.place = p.place || strings.Contains(strings.ToLower(key), "location")
+	}
+	for _, s := range a.Streams {
+		switch {
+		case s.Type == "audio":
+			p.sound = true
+		case s.Type != "video":
+		case s.Disposition["attached_pic"] == 1:
+			p.more = true
+		case p.stream >= 0:
+			return p, fmt.Errorf("more than one picture track: %w", ErrUnsupported)
+		default:
+			p.stream, p.width, p.height = s.Index, s.Width, s.Height
+			for _, side := range s.SideData {
+				if r := int(side.Rotation); r%180 != 0 {
+					p.width, p.height = p.height, p.width
+				}
+			}
+		}
+	}
+	if p.stream < 0 || p.width <= 0 || p.height <= 0 {
+		return p, fmt.Errorf("no picture track: %w", ErrUnsupported)
+	}
+	for _, k := range a.Packets {
+		if k.Stream == p.stream {
+			p.duration = max(p.duration, seconds(k.PTS))
+		}
+	}
+	return p, nil
+}
+
+// seconds reads "12.345"; anything else, "N/A" too, is 0. A year is the most.
+func seconds(s string) time.Duration {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(f > 0) {
+		return 0
+	}
+	return time.Duration(min(f, 365*24*3600) * float64(time.Second))
+}
+
+// run decodes key frames, or one frame a second, into the reel.
+func (v *Video) run(ctx context.Context, file *os.File, t Type, p probed, want Want, every bool, r *reel) (damaged bool, err error) {
+	w, h := shown(p, &decoder{want: want})
+	args := []string{"-hide_banner", "-nostats", "-nostdin", "-loglevel", "level+info", "-protocol_whitelist", "file,pipe", "-threads", "1", "-filter_threads", "1"}
+	pick := "fps=1"
+	if !every {
+		args = append(args, "-skip_frame", "nokey")
+		pick = `select=isnan(prev_selected_t)+gte(t-prev_selected_t\,0.45)`
+	}
+	args = append(args, "-f", t.demuxer(), "-t", fmt.Sprint(v.opts.MaxDuration.Seconds()), "-i", filmInput,
+		"-map", "0:"+strconv.Itoa(p.stream), "-an", "-sn", "-dn",
+		"-vf", fmt.Sprintf("%s,scale=%d:%d:flags=area,format=rgba,showinfo=checksum=0", pick, w, h),
+		"-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1")
+	times := newTimes()
+	err = v.tool(ctx, v.opts.FFmpeg, args, file, func(stdout io.Reader) error {
+		return readShots(ctx, stdout, w, h, times, r, int(2.5*v.opts.MaxDuration.Seconds())+10)
+	}, times.read)
+	return times.damaged(), err
+}
+
+// shown is the size at which frames leave ffmpeg.
+func shown(p probed, d *decoder) (w, h int) {
+	w, h = p.width, p.height
+	if s := d.shortest(w, h); min(w, h) > s {
+		f := float64(s) / float64(min(w, h))
+		w, h = max(1, int(float64(w)*f+0.5)), max(1, int(float64(h)*f+0.5))
+	}
+	return w, h
+}
+
+func readShots(ctx context.Context, stdout io.Reader, w, h int, times *times, r *reel, limit int) error {
+	in := bufio.NewReaderSize(stdout, 1<<16)
+	for {
+		img := image.NewNRGBA(image.Rect(0, 0, w, h))
+		switch _, err := io.ReadFull(in, img.Pix); {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return broken("frame cut")
+		case r.count >= limit:
+			return fmt.Errorf("more than %d frames: %w", limit, ErrTooLarge)
+		}
+		for i := 3; i < len(img.Pix); i += 4 {
+			img.Pix[i] = 255
+		}
+		at, err := times.next(ctx)
+		if err != nil {
+			return err
+		}
+		r.add(img, at)
+	}
+}
+
+// times takes the time of each frame from the lines of ffmpeg's showinfo filter
+// and notes whether anything was reported as an error. The lines may quote the
+// film's metadata, so nothing else of them is kept.
+type times struct {
+	at  chan time.Duration
+	mu  sync.Mutex
+	bad bool
+}
+
+func newTimes() *times { return &times{at: make(chan time.Duration, 1024)} }
+
+func (t *times) read(stderr io.Reader) {
+	defer close(t.at)
+	lines := bufio.NewReaderSize(stderr, 4096)
+	for {
+		line, long, err := lines.ReadLine()
+		if err != nil {
+			return
+		}
+		if strings.Contains(string(line), "[error]") || strings.Contains(string(line), "[fatal]") {
+			t.mu.Lock()
+			t.bad = true
+			t.mu.Unlock()
+		}
+		if at, ok := showinfo(string(line)); ok {
+			select {
+			case t.at <- at:
+			default: // more frames than anyone reads
+			}
+		}
+		for long && err == nil {
+			_, long, err = lines.ReadLine()
+		}
+	}
+}
+
+func (t *times) damaged() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.bad
+}
+
+func (t *times) next(ctx context.Context) (time.Duration, error) {
+	select {
+	case at, ok := <-t.at:
+		if !ok {
+			return 0, broken("frame without a time")
+		}
+		return at, nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// showinfo reads "[Parsed_showinfo_3 @ 0x…] [info] n:   1 pts: … pts_time:2.002 …".
+func showinfo(line string) (time.Duration, bool) {
+	if !strings.HasPrefix(line, "[Parsed_showinfo") {
+		return 0, false
+	}
+	_, after, ok := strings.Cut(line, " pts_time:")
+	if !ok {
+		return 0, false
+	}
+	value, _, _ := strings.Cut(strings.TrimLeft(after, " "), " ")
+	return seconds(value), true
+}
+
+// tool runs one program on the film and reads both of its outputs to their end.
+// The context, the wall clock and a reader that stops early all end its group.
+func (v *Video) tool(ctx context.Context, name string, args []string, file *os.File, stdout func(io.Reader) error, stderr func(io.Reader)) error {
+	limited, cancel := context.WithTimeout(ctx, v.opts.Timeout)
+	defer cancel()
+	cmd, out, errs, err := v.launch(name, args, file)
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(limited, func() { killGroup(cmd) })
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		stderr(io.LimitReader(errs, 16<<20))
+		_, _ = io.Copy(io.Discard, errs) // so that it never waits for us
+	})
+	readErr := stdout(out)
+	if readErr != nil {
+		killGroup(cmd)
+	}
+	_, _ = io.Copy(io.Discard, out) // what is left after the limit
+	wg.Wait()
+	return v.verdict(ctx, limited, cmd.Wait(), readErr)
+}
+
+func (v *Video) verdict(ctx, limited context.Context, exit, read error) error {
+	var code *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case limited.Err() != nil:
+		return fmt.Errorf("out of time: %w", ErrChildKilled)
+	case read != nil:
+		return read
+	case exit == nil:
+		return nil
+	case errors.As(exit, &code) && code.ExitCode() < 0:
+		return fmt.Errorf("process ended, %s: %w", code.ProcessState, ErrChildKilled)
+	}
+	return broken("ffmpeg refuses it")
+}
+
+// launch starts a program in the strongest isolation that the machine permits.
+func (v *Video) launch(name string, args []string, file *os.File) (*exec.Cmd, io.Reader, io.Reader, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	ways := isolations
+	if v.start != nil {
+		ways = []isolation{*v.start}
+	}
+	var last error
+	for _, way := range ways {
+		cmd := exec.Command(name, args...)
+		cmd.Env = []string{"LC_ALL=C"}
+		cmd.Dir = "/"
+		cmd.ExtraFiles = []*os.File{file}
+		way.apply(cmd)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("open pipe: %w", err)
+		}
+		errs, err := cmd.StderrPipe()
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("open pipe: %w", err)
+		}
+		if last = cmd.Start(); last != nil {
+			continue
+		}
+		if err := (toolLimits{memory: v.opts.MemoryBytes, cpu: v.opts.CPUSeconds}).apply(cmd); err != nil {
+			killGroup(cmd)
+			_ = cmd.Wait() // it was killed
+			return nil, nil, nil, fmt.Errorf("limit process: %w: %w", ErrNoChild, err)
+		}
+		v.start = &way
+		return cmd, out, errs, nil
+	}
+	return nil, nil, nil, fmt.Errorf("start process: %w: %w", ErrNoChild, last)
+}
