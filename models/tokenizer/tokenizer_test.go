@@ -47,12 +47,12 @@ func TestATokenKnowsTheBytesItCameFrom(t *testing.T) {
 func TestFoldingReadsThroughDisguises(t *testing.T) {
 	fold := load(t).Fold()
 	for in, want := range map[string]string{
-		"ＡＢＣ１２３":          "abc123",
-		"體驗":              "体验",
-		"zero\u200dwidth": "zerowidth",
-		"Ｔab\tand\nline":  "tab and line",
-		"\xff":            "\ufffd",
-		"":                "",
+		"ＡＢＣ１２３":           "abc123",
+		"體驗":               "体验",
+		"soft\u00adhyphen": "softhyphen",
+		"Ｔab\tand\nline":   "tab and line",
+		"\xff":             " ",
+		"":                 "",
 	} {
 		if got := fold.String(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
