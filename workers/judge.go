@@ -237,12 +237,6 @@ func (w *Worker) handBack(ctx context.Context, lease *store.Lease, cause error) 
 // classOf names an error's kind without its words, which could quote content.
 func classOf(err error) string {
 	switch {
-	case errors.Is(err, examine.ErrAgain):
-		return "classifier"
-	case errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	case errors.Is(err, context.Canceled):
-		return "cancelled"
 	case errors.Is(err, media.ErrNotFound):
 		return "media not found"
 	case errors.Is(err, media.ErrTampered), errors.Is(err, media.ErrHashMismatch):
@@ -250,5 +244,5 @@ func classOf(err error) string {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return "cut short"
 	}
-	return "error"
+	return examine.Class(err)
 }

@@ -118,3 +118,16 @@ func again(ctx context.Context, ref pipeline.ModelRef, err error) error {
 	}
 	return fmt.Errorf("%s: %s: %w", ref, class, ErrAgain)
 }
+
+// Class names an error's kind without its words, which could quote content.
+func Class(err error) string {
+	switch {
+	case errors.Is(err, ErrAgain):
+		return "classifier"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	}
+	return "error"
+}
