@@ -8,6 +8,8 @@ import (
 	"runtime"
 
 	"nightlight/models/catalog"
+	"nightlight/models/ngram"
+	"nightlight/models/tokenizer"
 	"nightlight/pipeline"
 )
 
@@ -89,6 +91,8 @@ func verifyLibrary(path string, dirs Dirs, member catalog.Member) error {
 
 func (s *Set) load(m catalog.Model) error {
 	switch m.Role {
+	case "text":
+		return s.loadText(m)
 	case "photo":
 		session, err := s.Session(m.Name, SessionOptions{})
 		if err != nil {
@@ -102,6 +106,50 @@ func (s *Set) load(m catalog.Model) error {
 		return nil
 	}
 	return fmt.Errorf("load %s: role %q is not known", m.Name, m.Role)
+}
+
+// loadText loads a text model of either form. The manifest lists the best first.
+func (s *Set) loadText(m catalog.Model) error {
+	also := map[string][]byte{}
+	for _, f := range m.Also {
+		content, err := catalog.Read(s.dirs.Of(m), f)
+		if err != nil {
+			return fmt.Errorf("load %s: %w", m.Name, err)
+		}
+		also[f.Name] = content
+	}
+	session, err := s.Session(m.Name, SessionOptions{AnyShape: true})
+	if err != nil {
+		return err
+	}
+	classifier, err := newText(m, session, also)
+	if err != nil {
+		return fmt.Errorf("load %s: %w", m.Name, err)
+	}
+	s.texts = append(s.texts, classifier)
+	return nil
+}
+
+func newText(m catalog.Model, session *Session, also map[string][]byte) (pipeline.TextClassifier, error) {
+	head, err := newTextHead(ref(m), session.About().Metadata["labels"], also["calibration"])
+	if err != nil {
+		return nil, err
+	}
+	switch m.Form {
+	case "ngram":
+		fold, err := tokenizer.ParseFold(also["fold"])
+		if err != nil {
+			return nil, err
+		}
+		return newTextLinear(head, session, ngram.New(fold))
+	case "encoder":
+		tok, err := tokenizer.New(also["vocabulary"], also["fold"])
+		if err != nil {
+			return nil, err
+		}
+		return newTextEncoder(head, session, tok)
+	}
+	return nil, fmt.Errorf("form %q is not known", m.Form)
 }
 
 // Session opens one model of the manifest: its bytes are read once, compared with their pin, and only then given

@@ -79,7 +79,7 @@ func (r *Runtime) NewSession(model []byte, o SessionOptions) (*Session, error) {
 		return nil, fmt.Errorf("load %s: %w", o.Name, err)
 	}
 	s := &Session{
-		runtime: r, inner: inner, name: o.Name,
+		runtime: r, inner: inner, name: o.Name, about: summary,
 		inputs: slices.Clone(summary.Inputs), outputs: slices.Clone(outputs),
 		slots: make(chan struct{}, max(1, o.Parallel)), closing: make(chan struct{}),
 	}

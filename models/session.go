@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
+
+	"nightlight/models/onnx"
 )
 
 // Session is one loaded model. It is safe for use by many goroutines.
@@ -14,6 +16,7 @@ type Session struct {
 	runtime *Runtime
 	inner   *ort.DynamicAdvancedSession
 	name    string
+	about   onnx.Summary
 	inputs  []string
 	outputs []string
 
@@ -28,6 +31,9 @@ func (s *Session) Inputs() []string { return s.inputs }
 
 // Outputs names what Run gives, in order.
 func (s *Session) Outputs() []string { return s.outputs }
+
+// About tells what the model's file says of itself.
+func (s *Session) About() onnx.Summary { return s.about }
 
 // Run runs the model once. It waits for a free slot, and it ends early when ctx does, while waiting and while
 // running alike; the error then wraps the context's. An output whose values are nil is allocated; one with values is

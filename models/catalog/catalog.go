@@ -60,6 +60,7 @@ type Model struct {
 	Version     string                 `yaml:"version"`
 	Kind        string                 `yaml:"kind"` // image, text
 	Role        string                 `yaml:"role"` // which part of the pipeline loads it
+	Form        string                 `yaml:"form"` // of a text model: encoder or ngram
 	Required    bool                   `yaml:"required"`
 	Origin      Origin                 `yaml:"origin"`
 	File        string                 `yaml:"file"` // below the cache folder, or below models/weights if committed

@@ -49,6 +49,7 @@ type Graph struct {
 	initializers [][]byte
 	inputs       [][]byte
 	outputs      [][]byte
+	properties   [][]byte
 	taken        map[string]bool
 	err          error
 }
@@ -113,6 +114,11 @@ func (g *Graph) Node(op string, inputs, outputs []string, attrs ...Attr) {
 	g.nodes = append(g.nodes, b)
 }
 
+// Property writes a line about the model into it, which its reader can look up.
+func (g *Graph) Property(key, value string) {
+	g.properties = append(g.properties, appendString(appendString(nil, 1, key), 2, value))
+}
+
 // Marshal gives the bytes of the model, or the first mistake that was made while adding parts.
 func (g *Graph) Marshal(opset int64) ([]byte, error) {
 	if g.err != nil {
@@ -137,6 +143,9 @@ func (g *Graph) Marshal(opset int64) ([]byte, error) {
 	b = appendString(b, 2, "nightlight")
 	b = appendBytes(b, 8, appendVarint(nil, 2, uint64(opset)))
 	b = appendBytes(b, 7, graph)
+	for _, p := range g.properties {
+		b = appendBytes(b, 14, p)
+	}
 	return b, nil
 }
 

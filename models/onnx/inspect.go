@@ -17,6 +17,8 @@ type Summary struct {
 	Inputs  []string       // that a caller must give: initializers with the same name are left out
 	Outputs []string       // in the order of the file
 	Ops     map[string]int // how many nodes there are of each operator, sub-graphs included
+
+	Metadata map[string]string // what the maker of the model wrote into it
 }
 
 // maxDepth bounds how deep sub-graphs may nest; real models need two or three.
@@ -25,7 +27,7 @@ const maxDepth = 16
 // Inspect reads the structure of a model file without running anything, and refuses one that is no ONNX model, is
 // cut off, or refers to external data anywhere.
 func Inspect(model []byte) (Summary, error) {
-	in := inspector{sum: Summary{Ops: map[string]int{}}, initialized: map[string]bool{}}
+	in := inspector{sum: Summary{Ops: map[string]int{}, Metadata: map[string]string{}}, initialized: map[string]bool{}}
 	if err := in.model(model); err != nil {
 		return Summary{}, fmt.Errorf("inspect model: %w", err)
 	}
@@ -56,6 +58,8 @@ func (in *inspector) model(b []byte) error {
 			return in.graph(v, 0)
 		case 8:
 			return in.opset(v)
+		case 14:
+			return in.property(v)
 		case 20: // training graphs are of no use to us and would be one more place to hide things
 			return errors.New("training information is not allowed")
 		case 25:
@@ -85,6 +89,15 @@ func (in *inspector) opset(b []byte) error {
 	if domain == "" || domain == "ai.onnx" {
 		in.sum.Opset = int64(version)
 	}
+	return err
+}
+
+func (in *inspector) property(b []byte) error {
+	key, err := stringField(b, 1)
+	if err != nil {
+		return err
+	}
+	in.sum.Metadata[key], err = stringField(b, 2)
 	return err
 }
 

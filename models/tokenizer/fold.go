@@ -11,6 +11,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -91,6 +92,20 @@ func (f *Fold) String(text string) string {
 	}
 	return string(out)
 }
+
+// HasHan tells whether the folded text holds a Chinese character (U+4E00 to U+9FFF), by which a text counts as
+// Chinese when its scores are calibrated.
+func (f *Fold) HasHan(text string) bool {
+	for _, r := range text {
+		folded, changed := f.Rune(r)
+		if !changed && isHan(r) || slices.ContainsFunc(folded, isHan) {
+			return true
+		}
+	}
+	return false
+}
+
+func isHan(r rune) bool { return r >= 0x4E00 && r <= 0x9FFF }
 
 // lines calls visit for each line of a gzipped text, without its line end.
 func lines(compressed []byte, visit func(n int, line string) error) error {
