@@ -27,8 +27,8 @@ type Stage string
 // The stages.
 const (
 	StageJudge   Stage = "judge"   // subject is an item
-	StageDeliver Stage = "deliver" // subject is a webhook delivery
-	StageNotify  Stage = "notify"  // subject is a notice to a guardian
+	StageWebhook Stage = "webhook" // subject is a delivery to an endpoint
+	StageNotice  Stage = "notice"  // subject is a delivery to a guardian
 )
 
 // Task is a wake-up: the id of what to work on and the stage. It is all that
@@ -47,7 +47,7 @@ func (t Task) ID() string {
 	if t.Sends == 0 {
 		return t.Subject + ":" + string(t.Stage)
 	}
-	return fmt.Sprintf("%s:%s#%d", t.Subject, t.Stage, t.Sends)
+	return fmt.Sprintf("%s:%s:%d", t.Subject, t.Stage, t.Sends)
 }
 
 // QueueFor names the queue of an item's judging.

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"time"
 )
 
@@ -61,42 +63,140 @@ type Channel struct {
 
 // PutAccount creates or replaces an account and its guardians.
 func (s *Store) PutAccount(ctx context.Context, tenant string, a Account) error {
-	return errors.ErrUnsupported
+	err := s.write(ctx, func(t *tx) error { return s.putAccount(t, tenant, a) })
+	if err != nil {
+		return fmt.Errorf("put account: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) putAccount(t *tx, tenant string, a Account) error {
+	key, err := s.keyring.NewKey()
+	if err != nil {
+		return err
+	}
+	ageAt := micros(a.AgeAt)
+	if a.Age != nil && ageAt == 0 {
+		ageAt = t.at
+	}
+	_, err = t.exec(`INSERT INTO accounts (tenant, id, age, age_at, birth_month, locale, wrapped, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (tenant, id) DO UPDATE SET age = excluded.age, age_at = excluded.age_at, birth_month = excluded.birth_month,
+			locale = excluded.locale, wrapped = excluded.wrapped, updated_at = excluded.updated_at`,
+		tenant, a.ID, a.Age, ageAt, a.BirthMonth, a.Locale, key, t.at)
+	if err != nil {
+		return err
+	}
+	before, err := s.guardians(t, tenant, a.ID)
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec("DELETE FROM guardians WHERE tenant = $1 AND child = $2", tenant, a.ID); err != nil {
+		return err
+	}
+	for i, g := range a.Guardians {
+		bound := t.at
+		if j := slices.IndexFunc(before, func(b Guardian) bool { return b.ID == g.ID }); j >= 0 {
+			bound = micros(before[j].BoundAt)
+		}
+		if err := s.putGuardian(t, tenant, a.ID, key, i, g, bound); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) putGuardian(t *tx, tenant, child string, key []byte, place int, g Guardian, bound int64) error {
+	channels, err := s.keyring.Seal(key, channelsAAD(tenant, child, g.ID), []byte(jsonOf(g.Channels)))
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO guardians (tenant, child, id, place, relation, locale, channels, quiet_from, quiet_to, zone, bound_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		tenant, child, g.ID, place, g.Relation, g.Locale, channels, g.QuietFrom, g.QuietTo, g.Zone, bound)
+	return err
+}
+
+func channelsAAD(tenant, child, guardian string) []byte {
+	return []byte("channels\x00" + tenant + "\x00" + child + "\x00" + guardian)
 }
 
 // Account returns an account with its guardians.
 func (s *Store) Account(ctx context.Context, tenant, id string) (Account, error) {
-	return Account{}, errors.ErrUnsupported
+	r := s.reader(ctx)
+	a, err := r.account(tenant, id)
+	if err == nil {
+		a.Guardians, err = s.guardians(r, tenant, id)
+	}
+	if err != nil {
+		return Account{}, fmt.Errorf("read account: %w", err)
+	}
+	return a, nil
+}
+
+func (t *tx) account(tenant, id string) (a Account, err error) {
+	var ageAt, updated int64
+	err = t.one("SELECT id, age, age_at, birth_month, locale, updated_at FROM accounts WHERE tenant = $1 AND id = $2", args(tenant, id),
+		&a.ID, &a.Age, &ageAt, &a.BirthMonth, &a.Locale, &updated)
+	a.AgeAt, a.UpdatedAt = timeOf(ageAt), timeOf(updated)
+	return a, err
 }
 
 // Guardians lists the guardians who are bound to any of these children.
 func (s *Store) Guardians(ctx context.Context, tenant string, children ...string) ([]Guardian, error) {
-	return nil, errors.ErrUnsupported
+	var list []Guardian
+	r := s.reader(ctx)
+	for _, child := range children {
+		more, err := s.guardians(r, tenant, child)
+		if err != nil {
+			return nil, fmt.Errorf("list guardians: %w", err)
+		}
+		list = append(list, more...)
+	}
+	return list, nil
+}
+
+func (s *Store) guardians(t *tx, tenant, child string) ([]Guardian, error) {
+	return allOf(t, `SELECT g.id, g.child, g.relation, g.locale, g.channels, g.quiet_from, g.quiet_to, g.zone, g.bound_at, a.wrapped
+		FROM guardians g JOIN accounts a ON a.tenant = g.tenant AND a.id = g.child
+		WHERE g.tenant = $1 AND g.child = $2 ORDER BY g.place`, args(tenant, child), func(row scanner) (g Guardian, err error) {
+		var channels, key []byte
+		var bound int64
+		err = row.Scan(&g.ID, &g.Child, &g.Relation, &g.Locale, &channels, &g.QuietFrom, &g.QuietTo, &g.Zone, &bound, &key)
+		if err != nil {
+			return g, err
+		}
+		g.BoundAt = timeOf(bound)
+		plain, err := s.keyring.Open(key, channelsAAD(tenant, child, g.ID), channels)
+		if err != nil {
+			return g, err
+		}
+		return g, json.Unmarshal(plain, &g.Channels)
+	})
 }
 
 // IsGuardian reports whether every person is a bound guardian of the child.
 // It is false for nobody.
 func (s *Store) IsGuardian(ctx context.Context, tenant, child string, persons ...string) (bool, error) {
-	return false, errors.ErrUnsupported
+	yes, err := s.reader(ctx).isGuardian(tenant, child, persons)
+	if err != nil {
+		return false, fmt.Errorf("look up guardians: %w", err)
+	}
+	return yes, nil
 }
 
-// Receipt says what an erasure did.
-type Receipt struct {
-	ID      string
-	Account string
-	At      time.Time
-	Erased  int // items whose key was destroyed
-	Held    int // items that stay because of a legal hold
-	// Received counts items that others sent to this account; they are the
-	// senders' and stay.
-	Received int
-	// MediaKeys are the objects to delete; they are in the trash too.
-	MediaKeys []string
-}
-
-// EraseAccount destroys the keys of everything that the account sent and that
-// is not under hold, forgets the account and its guardians, and ends those
-// items as erased.
-func (s *Store) EraseAccount(ctx context.Context, tenant, id, by string) (Receipt, error) {
-	return Receipt{}, errors.ErrUnsupported
+func (t *tx) isGuardian(tenant, child string, persons []string) (bool, error) {
+	if len(persons) == 0 {
+		return false, nil
+	}
+	bound, err := allOf(t, "SELECT id FROM guardians WHERE tenant = $1 AND child = $2", args(tenant, child), scanText)
+	if err != nil {
+		return false, err
+	}
+	for _, p := range persons {
+		if !slices.Contains(bound, p) {
+			return false, nil
+		}
+	}
+	return true, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"nightlight/pipeline"
@@ -31,11 +32,14 @@ type Delivery struct {
 	ItemID        string
 	CaseID        string
 	PolicyVersion string
-	// Effect is the webhook event, or "notice." and the notice's text key.
+	// Effect is the webhook event, or "notice:" with the notice's text key and
+	// the child it is about.
 	Effect string
 	// Recipient is the endpoint's id, or the guardian's.
 	Recipient string
-	Urgency   pipeline.Urgency
+	// Stage is StageDeliver or StageNotify.
+	Stage   string
+	Urgency pipeline.Urgency
 	State     DeliveryState
 	Attempts  int
 	// Payload is the event's own part, fixed when the delivery was written;
@@ -51,60 +55,178 @@ type Delivery struct {
 	Guardian *Guardian
 }
 
-// DeliveryLease is a worker's hold on a delivery.
-type DeliveryLease struct {
-	Delivery
-	Worker string
-	Fence  int
-	Until  time.Time
+// The stages of a delivery's task.
+const (
+	StageDeliver = "deliver" // to a webhook endpoint
+	StageNotify  = "notify"  // to a guardian or a reviewer
+)
+
+// publish writes an event for every endpoint of the tenant that wants it.
+func (s *Store) publish(t *tx, d Delivery, due int64) error {
+	endpoints, err := allOf(t, endpointColumns+" WHERE tenant = $1 AND disabled_at = 0 ORDER BY id", args(d.Tenant), scanEndpoint)
+	if err != nil {
+		return err
+	}
+	for _, e := range endpoints {
+		if !e.Wants(d.Effect) {
+			continue
+		}
+		d.Recipient, d.Stage, d.State = e.ID, StageDeliver, DeliveryPending
+		if err := s.insertDelivery(t, d, "", due); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// Attempt is one try at a delivery.
-type Attempt struct {
-	At         time.Time // set by the store
-	Channel    string    // webhook, mail, log
-	Delivered  bool
-	StatusCode int
-	// ErrorClass is a short fixed word such as timeout, refused, status,
-	// redirect or tls; never the receiver's words.
-	ErrorClass string
-	// RetryIn is when to try again; 0 with Delivered false means give up.
-	RetryIn time.Duration
-	Took    time.Duration
+// notify writes one notice; it waits when a reviewer must confirm first.
+func (s *Store) notify(t *tx, d Delivery, n review.Notice, voteID string) error {
+	d.Effect = "notice:" + n.TextKey + ":" + n.Child
+	d.Recipient, d.Stage, d.State, d.Urgency, d.Notice = n.Recipient, StageNotify, DeliveryPending, n.Urgency, &n
+	if n.After == "review" {
+		d.State = DeliveryWaiting
+	}
+	return s.insertDelivery(t, d, voteID, t.at)
 }
 
-// ClaimDelivery takes a delivery for a while. ErrClaimed, ErrDone (received,
-// dead or cancelled, or its endpoint is disabled) and ErrNotFound as for
-// Claim; ErrConflict when it is not due yet or still waits for a reviewer.
-func (s *Store) ClaimDelivery(ctx context.Context, id, worker string, lease time.Duration) (*DeliveryLease, error) {
-	return nil, errors.ErrUnsupported
+// insertDelivery writes a delivery once: the same effect on the same
+// recipient by the same policy changes nothing.
+func (s *Store) insertDelivery(t *tx, d Delivery, voteID string, due int64) error {
+	d.ID = s.newID("msg", t.at)
+	queue := s.options.WebhookQueue
+	notice := ""
+	if d.Notice != nil {
+		notice, queue = jsonOf(d.Notice), s.options.NoticeQueue
+	}
+	n, err := t.exec(`INSERT INTO deliveries (id, tenant, item_id, case_id, policy_version, effect, recipient, stage, queue, urgency, state,
+			payload, notice, vote_id, created_at, due_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+		ON CONFLICT (item_id, policy_version, effect, recipient) DO NOTHING`,
+		d.ID, d.Tenant, d.ItemID, d.CaseID, d.PolicyVersion, d.Effect, d.Recipient, d.Stage, queue, string(d.Urgency), string(d.State),
+		string(d.Payload), notice, voteID, t.at, due)
+	if err != nil || n == 0 || d.State != DeliveryPending {
+		return err
+	}
+	return t.post(SubjectDelivery, d.ID, d.Stage, queue, due)
 }
 
-// RecordAttempt writes what a try gave and returns where the delivery stands:
-// done, pending again, or dead after Options.MaxDeliveries or without RetryIn.
-// A dead notice to a guardian opens a case: it is never dropped.
-func (s *Store) RecordAttempt(ctx context.Context, l *DeliveryLease, a Attempt) (DeliveryState, error) {
-	return "", errors.ErrUnsupported
+const deliveryColumns = `id, tenant, item_id, case_id, policy_version, effect, recipient, stage, urgency, state, tries, payload, notice,
+	created_at, due_at, done_at`
+
+func scanDelivery(row scanner, more ...any) (d Delivery, err error) {
+	var payload, notice string
+	var created, due, done int64
+	into := append([]any{&d.ID, &d.Tenant, &d.ItemID, &d.CaseID, &d.PolicyVersion, &d.Effect, &d.Recipient, &d.Stage, &d.Urgency, &d.State, &d.Attempts,
+		&payload, &notice, &created, &due, &done}, more...)
+	if err := row.Scan(into...); err != nil {
+		return Delivery{}, err
+	}
+	d.CreatedAt, d.DueAt, d.DoneAt = timeOf(created), timeOf(due), timeOf(done)
+	if payload != "" {
+		d.Payload = json.RawMessage(payload)
+	}
+	if notice != "" {
+		d.Notice = &review.Notice{}
+		err = json.Unmarshal([]byte(notice), d.Notice)
+	}
+	return d, err
 }
+
+func scanPlainDelivery(row scanner) (Delivery, error) { return scanDelivery(row) }
 
 // Delivery returns one delivery of the tenant with its attempts.
-func (s *Store) Delivery(ctx context.Context, tenant, id string) (Delivery, []Attempt, error) {
-	return Delivery{}, nil, errors.ErrUnsupported
+func (s *Store) Delivery(ctx context.Context, tenant, id string) (d Delivery, tries []Attempt, err error) {
+	r := s.reader(ctx)
+	err = firstOf(r, "SELECT "+deliveryColumns+" FROM deliveries WHERE tenant = $1 AND id = $2", args(tenant, id), scanPlainDelivery, &d)
+	if err == nil {
+		tries, err = allOf(r, "SELECT at, channel, delivered, status_code, error_class, retry_in, took FROM attempts WHERE delivery_id = $1 ORDER BY n",
+			args(id), scanAttempt)
+	}
+	if err != nil {
+		return Delivery{}, nil, fmt.Errorf("read delivery %s: %w", id, err)
+	}
+	return d, tries, nil
+}
+
+func scanAttempt(row scanner) (a Attempt, err error) {
+	var at, retry, took int64
+	var delivered int
+	err = row.Scan(&at, &a.Channel, &delivered, &a.StatusCode, &a.ErrorClass, &retry, &took)
+	a.At, a.Delivered = timeOf(at), delivered == 1
+	a.RetryIn, a.Took = time.Duration(retry)*time.Microsecond, time.Duration(took)*time.Microsecond
+	return a, err
 }
 
 // Deliveries lists what went or goes to an endpoint (empty: all of the
 // tenant), newest first. state narrows it when not empty.
 func (s *Store) Deliveries(ctx context.Context, tenant, endpoint string, state DeliveryState, cursor string, limit int) (list []Delivery, next string, err error) {
-	return nil, "", errors.ErrUnsupported
+	before := "~" // sorts behind every id
+	if cursor != "" {
+		id, ok := idOf(cursor, "msg")
+		if !ok {
+			return nil, "", fmt.Errorf("list deliveries: cursor: %w", ErrNotFound)
+		}
+		before = id
+	}
+	limit = page(limit)
+	list, err = allOf(s.reader(ctx), "SELECT "+deliveryColumns+` FROM deliveries
+		WHERE tenant = $1 AND ($2 = '' OR recipient = $2) AND ($3 = '' OR state = $3) AND id < $4 ORDER BY id DESC LIMIT $5`,
+		args(tenant, endpoint, string(state), before, limit+1), scanPlainDelivery)
+	if err != nil {
+		return nil, "", fmt.Errorf("list deliveries: %w", err)
+	}
+	if len(list) > limit {
+		list = list[:limit]
+		next = cursorOf(list[limit-1].ID)
+	}
+	return list, next, nil
 }
 
 // Replay sends a delivery that is done or dead once more, under the same id.
 func (s *Store) Replay(ctx context.Context, tenant, id, by string) error {
-	return errors.ErrUnsupported
+	err := s.write(ctx, func(t *tx) error {
+		var stage, queue string
+		err := t.one(`UPDATE deliveries SET state = 'pending', due_at = $3, attempts = 0, lease_until = 0, done_at = 0
+			WHERE tenant = $1 AND id = $2 AND state IN ('done', 'dead') RETURNING stage, queue`, args(tenant, id, t.at), &stage, &queue)
+		if errors.Is(err, ErrNotFound) {
+			return t.replayRefused(tenant, id)
+		}
+		if err != nil {
+			return err
+		}
+		if err := t.post(SubjectDelivery, id, stage, queue, t.at); err != nil {
+			return err
+		}
+		return t.audit(tenant, by, "delivery.replay", id, "")
+	})
+	if err != nil {
+		return fmt.Errorf("replay delivery %s: %w", id, err)
+	}
+	return nil
+}
+
+func (t *tx) replayRefused(tenant, id string) error {
+	var there int
+	if err := t.one("SELECT COUNT(*) FROM deliveries WHERE tenant = $1 AND id = $2", args(tenant, id), &there); err != nil {
+		return err
+	}
+	if there == 0 {
+		return ErrNotFound
+	}
+	return ErrConflict
 }
 
 // DueDeliveries returns the ids of deliveries that are due and not leased,
 // most urgent first, for a worker that runs without a queue.
 func (s *Store) DueDeliveries(ctx context.Context, limit int) ([]string, error) {
-	return nil, errors.ErrUnsupported
+	now, err := s.now(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list due deliveries: %w", err)
+	}
+	list, err := allOf(s.reader(ctx), `SELECT id FROM deliveries WHERE state = 'pending' AND due_at <= $1 AND lease_until <= $1
+		ORDER BY CASE urgency WHEN 'urgent' THEN 0 WHEN 'soon' THEN 1 ELSE 2 END, due_at LIMIT $2`, args(now, limit), scanText)
+	if err != nil {
+		return nil, fmt.Errorf("list due deliveries: %w", err)
+	}
+	return list, nil
 }

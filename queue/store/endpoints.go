@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"time"
 )
 
@@ -12,37 +14,147 @@ type Endpoint struct {
 	Tenant string
 	URL    string
 	Events []string // empty: all
-	// Secrets are the live signing secrets, newest first, at most two. Only
-	// Endpoint and ClaimDelivery open them.
-	Secrets    [][]byte
+	// Secrets are the live signing secrets (whsec_…), newest first, at most
+	// two. Only Endpoint and ClaimDelivery open them.
+	Secrets    []string
 	CreatedAt  time.Time
 	DisabledAt time.Time
 	// DisabledWhy is a short fixed word such as gone or asked.
 	DisabledWhy string
 }
 
+// Wants reports whether the endpoint subscribed to an event.
+func (e Endpoint) Wants(event string) bool {
+	return len(e.Events) == 0 || slices.Contains(e.Events, event)
+}
+
 // CreateEndpoint adds an endpoint with its first secret, which is stored
 // sealed. ID and CreatedAt are set here.
 func (s *Store) CreateEndpoint(ctx context.Context, e Endpoint, by string) (Endpoint, error) {
-	return Endpoint{}, errors.ErrUnsupported
+	key, err := s.keyring.NewKey()
+	if err != nil {
+		return Endpoint{}, fmt.Errorf("create endpoint: %w", err)
+	}
+	err = s.write(ctx, func(t *tx) error {
+		e.ID, e.CreatedAt = s.newID("end", t.at), timeOf(t.at)
+		sealed, err := s.keyring.Seal(key, secretsAAD(e.ID), []byte(jsonOf(e.Secrets)))
+		if err != nil {
+			return err
+		}
+		_, err = t.exec("INSERT INTO endpoints (id, tenant, url, events, wrapped, secrets, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+			e.ID, e.Tenant, e.URL, jsonOf(e.Events), key, sealed, t.at)
+		if err != nil {
+			return err
+		}
+		return t.audit(e.Tenant, by, "endpoint.create", e.ID, "")
+	})
+	if err != nil {
+		return Endpoint{}, fmt.Errorf("create endpoint: %w", err)
+	}
+	return e, nil
+}
+
+func secretsAAD(id string) []byte { return []byte("secrets\x00" + id) }
+
+const endpointColumns = "SELECT id, tenant, url, events, wrapped, secrets, created_at, disabled_at, disabled_why FROM endpoints"
+
+// sealedEndpoint is an endpoint whose secrets are still sealed.
+type sealedEndpoint struct {
+	Endpoint
+	key, secrets []byte
+}
+
+func scanEndpoint(row scanner) (e sealedEndpoint, err error) {
+	var events string
+	var created, disabled int64
+	err = row.Scan(&e.ID, &e.Tenant, &e.URL, &events, &e.key, &e.secrets, &created, &disabled, &e.DisabledWhy)
+	if err != nil {
+		return e, err
+	}
+	e.CreatedAt, e.DisabledAt = timeOf(created), timeOf(disabled)
+	return e, json.Unmarshal([]byte(events), &e.Events)
+}
+
+// endpoint reads one endpoint and opens its secrets.
+func (s *Store) endpoint(t *tx, tenant, id string) (e sealedEndpoint, err error) {
+	if err = firstOf(t, endpointColumns+" WHERE tenant = $1 AND id = $2", args(tenant, id), scanEndpoint, &e); err != nil {
+		return e, err
+	}
+	plain, err := s.keyring.Open(e.key, secretsAAD(id), e.secrets)
+	if err != nil {
+		return e, err
+	}
+	return e, json.Unmarshal(plain, &e.Secrets)
 }
 
 // Endpoint returns one endpoint with its secrets.
 func (s *Store) Endpoint(ctx context.Context, tenant, id string) (Endpoint, error) {
-	return Endpoint{}, errors.ErrUnsupported
+	e, err := s.endpoint(s.reader(ctx), tenant, id)
+	if err != nil {
+		return Endpoint{}, fmt.Errorf("read endpoint %s: %w", id, err)
+	}
+	return e.Endpoint, nil
 }
 
 // Endpoints lists a tenant's endpoints without secrets.
 func (s *Store) Endpoints(ctx context.Context, tenant string) ([]Endpoint, error) {
-	return nil, errors.ErrUnsupported
+	sealed, err := allOf(s.reader(ctx), endpointColumns+" WHERE tenant = $1 ORDER BY id", args(tenant), scanEndpoint)
+	if err != nil {
+		return nil, fmt.Errorf("list endpoints: %w", err)
+	}
+	list := make([]Endpoint, len(sealed))
+	for i, e := range sealed {
+		list[i] = e.Endpoint
+	}
+	return list, nil
 }
 
 // RotateSecret makes secret the newest and keeps the one before it alive.
-func (s *Store) RotateSecret(ctx context.Context, tenant, id string, secret []byte, by string) error {
-	return errors.ErrUnsupported
+func (s *Store) RotateSecret(ctx context.Context, tenant, id, secret, by string) error {
+	err := s.write(ctx, func(t *tx) error {
+		e, err := s.endpoint(t, tenant, id)
+		if err != nil {
+			return err
+		}
+		live := append([]string{secret}, e.Secrets[:min(1, len(e.Secrets))]...)
+		sealed, err := s.keyring.Seal(e.key, secretsAAD(id), []byte(jsonOf(live)))
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec("UPDATE endpoints SET secrets = $3 WHERE tenant = $1 AND id = $2", tenant, id, sealed); err != nil {
+			return err
+		}
+		return t.audit(tenant, by, "endpoint.rotate", id, "")
+	})
+	if err != nil {
+		return fmt.Errorf("rotate secret of endpoint %s: %w", id, err)
+	}
+	return nil
 }
 
-// DisableEndpoint stops deliveries to an endpoint; why is a short fixed word.
+// DisableEndpoint stops deliveries to an endpoint and gives up what was on
+// its way; why is a short fixed word. ErrNotFound when it already is.
 func (s *Store) DisableEndpoint(ctx context.Context, tenant, id, why, by string) error {
-	return errors.ErrUnsupported
+	err := s.write(ctx, func(t *tx) error {
+		n, err := t.exec("UPDATE endpoints SET disabled_at = $3, disabled_why = $4 WHERE tenant = $1 AND id = $2 AND disabled_at = 0", tenant, id, t.at, why)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrNotFound
+		}
+		for _, query := range [...]string{
+			"DELETE FROM outbox WHERE ref IN (SELECT id FROM deliveries WHERE tenant = $1 AND recipient = $2 AND state = 'pending')",
+			"UPDATE deliveries SET state = 'dead' WHERE tenant = $1 AND recipient = $2 AND state = 'pending'",
+		} {
+			if _, err := t.exec(query, tenant, id); err != nil {
+				return err
+			}
+		}
+		return t.audit(tenant, by, "endpoint.disable", id, why)
+	})
+	if err != nil {
+		return fmt.Errorf("disable endpoint %s: %w", id, err)
+	}
+	return nil
 }

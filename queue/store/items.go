@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"nightlight/pipeline"
@@ -70,76 +73,99 @@ type Item struct {
 	Purged bool
 }
 
+// itemColumns are in the order of scanItem.
+const itemColumns = `i.id, i.tenant, COALESCE(i.external_id, ''), i.kind, i.sender, i.sender_age, i.recipients, i.conversation_id, i.audience,
+	i.locale, i.sent_at, i.received_at, i.media_key, i.media_type, i.media_bytes, i.media_sha256, i.state, i.ending, i.action, i.hold,
+	i.closed_at, i.purged_at`
+
+// itemReturning is itemColumns where a statement knows no alias.
+var itemReturning = strings.ReplaceAll(itemColumns, "i.", "")
+
+func scanItem(row scanner, more ...any) (it Item, err error) {
+	var recipients string
+	var sent, received, closed, purgedAt int64
+	var hold int
+	var m Media
+	into := append([]any{&it.ID, &it.Tenant, &it.ExternalID, &it.Kind, &it.Sender.ID, &it.Sender.Age, &recipients, &it.ConversationID, &it.Audience,
+		&it.Locale, &sent, &received, &m.Key, &m.ContentType, &m.Bytes, &m.SHA256, &it.State, &it.Ending, &it.Action, &hold,
+		&closed, &purgedAt}, more...)
+	if err := row.Scan(into...); err != nil {
+		return Item{}, err
+	}
+	it.SentAt, it.ReceivedAt, it.ClosedAt = timeOf(sent), timeOf(received), timeOf(closed)
+	it.Hold, it.Purged = hold == 1, purgedAt > 0
+	if m.Key != "" {
+		it.MediaKey, it.Media = m.Key, &m
+	}
+	return it, json.Unmarshal([]byte(recipients), &it.Recipients)
+}
+
+// itemQuery reads items with their verdict and newest case.
+const itemQuery = "SELECT " + itemColumns + `, COALESCE(v.body, ''),
+	COALESCE((SELECT MAX(c.id) FROM cases c WHERE c.item_id = i.id), '')
+	FROM items i LEFT JOIN verdicts v ON v.item_id = i.id`
+
+func scanItemVerdict(row scanner) (Item, error) {
+	var verdict, caseID string
+	it, err := scanItem(row, &verdict, &caseID)
+	if err != nil {
+		return Item{}, err
+	}
+	it.CaseID = caseID
+	if verdict != "" {
+		it.Verdict = &pipeline.Verdict{}
+		err = json.Unmarshal([]byte(verdict), it.Verdict)
+	}
+	return it, err
+}
+
 // Item returns one item of the tenant with its verdict. An empty tenant is
 // for our own workers and command line: it sees every item.
-func (s *Store) Item(ctx context.Context, tenant, id string) (Item, error) {
-	return Item{}, errors.ErrUnsupported
-}
-
-// Filter narrows a list. Zero fields do not.
-type Filter struct {
-	State        State
-	ExternalID   string
-	Sender       string
-	Conversation string
-	// Cursor is the opaque next of the page before.
-	Cursor string
-	// Limit is at most 1,000 (default 100).
-	Limit int
-}
-
-// Items lists a tenant's items, newest first, and returns the cursor of the
-// next page, empty at the end. A cursor that we did not make gives
-// ErrNotFound.
-func (s *Store) Items(ctx context.Context, tenant string, f Filter) (items []Item, next string, err error) {
-	return nil, "", errors.ErrUnsupported
+func (s *Store) Item(ctx context.Context, tenant, id string) (it Item, err error) {
+	err = firstOf(s.reader(ctx), itemQuery+" WHERE i.id = $2 AND ($1 = '' OR i.tenant = $1)", args(tenant, id), scanItemVerdict, &it)
+	if err != nil {
+		return Item{}, fmt.Errorf("read item %s: %w", id, err)
+	}
+	return it, nil
 }
 
 // Text opens the text of an item; ErrErased when its key is gone.
 func (s *Store) Text(ctx context.Context, tenant, id string) (string, error) {
-	return "", errors.ErrUnsupported
-}
-
-// Message is one item of a conversation as a reviewer may see it.
-type Message struct {
-	ItemID string
-	Kind   pipeline.Kind
-	Sender pipeline.Person
-	// From is self when the sender is the one of the item in question.
-	From   pipeline.From
-	Text   string
-	SentAt time.Time
-	Gone   bool // the content was purged or erased
-}
-
-// Conversation returns up to before messages before the item, the item itself
-// and up to after messages after it, oldest first, decrypted.
-func (s *Store) Conversation(ctx context.Context, tenant, itemID string, before, after int) ([]Message, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// Evidence is something found in an item that a reviewer or an auditor needs:
-// a transcript, recognised text, a frame, a blurred rendition.
-type Evidence struct {
-	Kind string // transcript, ocr, frame, rendition, …
-	// Body is stored sealed under the item's key.
-	Body []byte
-	// MediaKey names an object in the media store, if there is one.
-	MediaKey string
-}
-
-// Evidence opens what Commit stored for an item.
-func (s *Store) Evidence(ctx context.Context, tenant, itemID string) ([]Evidence, error) {
-	return nil, errors.ErrUnsupported
+	var key, body []byte
+	if err := s.secrets(ctx, tenant, id, &key, &body); err != nil {
+		return "", fmt.Errorf("open text of %s: %w", id, err)
+	}
+	plain, err := s.keyring.Open(key, textAAD(id), body)
+	if err != nil {
+		return "", fmt.Errorf("open text of %s: %w", id, err)
+	}
+	return string(plain), nil
 }
 
 // ItemKey returns the wrapped data key of an item, for opening its media;
 // ErrErased when it was destroyed.
 func (s *Store) ItemKey(ctx context.Context, tenant, itemID string) ([]byte, error) {
-	return nil, errors.ErrUnsupported
+	var key, body []byte
+	if err := s.secrets(ctx, tenant, itemID, &key, &body); err != nil {
+		return nil, fmt.Errorf("read key of %s: %w", itemID, err)
+	}
+	return key, nil
 }
 
-// Watch returns a channel that is closed when this process commits a verdict
-// for the item. Call cancel when done. Another process's commit is not seen:
-// look at Item too.
-func (s *Store) Watch(itemID string) (judged <-chan struct{}, cancel func()) { return nil, func() {} }
+// secrets tells an item that is erased from one that never was.
+func (s *Store) secrets(ctx context.Context, tenant, id string, key, body *[]byte) error {
+	r := s.reader(ctx)
+	err := r.one(`SELECT s.wrapped, s.body FROM items i JOIN item_secrets s ON s.item_id = i.id
+		WHERE i.id = $2 AND ($1 = '' OR i.tenant = $1)`, args(tenant, id), key, body)
+	if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	var there int
+	if err := r.one("SELECT COUNT(*) FROM items WHERE id = $2 AND ($1 = '' OR tenant = $1)", args(tenant, id), &there); err != nil {
+		return err
+	}
+	if there == 1 {
+		return ErrErased
+	}
+	return ErrNotFound
+}

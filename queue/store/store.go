@@ -1,9 +1,16 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"nightlight/queue/review"
 )
 
 // Keyring makes and uses the data keys under which text, evidence and secrets
@@ -50,7 +57,7 @@ type Options struct {
 	// Retention says how long content is kept.
 	Retention Retention
 	// WebhookQueue and NoticeQueue name the queues of the outbox rows that
-	// Commit and Decide write (defaults "webhooks" and "notices").
+	// Commit and Decide write (default "effects").
 	WebhookQueue, NoticeQueue string
 }
 
@@ -62,28 +69,113 @@ type Retention struct {
 	Blocked      time.Duration // default 30 days
 }
 
+// defaults fills what the caller left empty.
+func (o Options) defaults() Options {
+	o.ItemLease = cmp.Or(o.ItemLease, 15*time.Second)
+	o.MaxAttempts = cmp.Or(o.MaxAttempts, 5)
+	o.MaxDeliveries = cmp.Or(o.MaxDeliveries, 10)
+	o.CaseLease = cmp.Or(o.CaseLease, review.LeaseFor)
+	o.Undo = max(cmp.Or(o.Undo, review.UndoFor), 0)
+	o.SevereViewsPerHour = cmp.Or(o.SevereViewsPerHour, review.SevereViewsPerHour)
+	o.ContextTurns = cmp.Or(o.ContextTurns, 8)
+	o.Retention.AllowedMedia = cmp.Or(o.Retention.AllowedMedia, 24*time.Hour)
+	o.Retention.AllowedText = cmp.Or(o.Retention.AllowedText, 30*24*time.Hour)
+	o.Retention.Blocked = cmp.Or(o.Retention.Blocked, 30*24*time.Hour)
+	o.WebhookQueue = cmp.Or(o.WebhookQueue, "effects")
+	o.NoticeQueue = cmp.Or(o.NoticeQueue, "effects")
+	return o
+}
+
 // Store is the database. It is safe for concurrent use.
-type Store struct{ todo struct{} }
+type Store struct {
+	engine
+	options Options
+	keyring Keyring
+	wake    chan struct{}
+	lastID  atomic.Int64
+
+	watching sync.Mutex
+	watchers map[string][]chan struct{}
+}
+
+// engine is the part that differs between the two databases.
+type engine interface {
+	// write runs work in a transaction of its own and returns after it is
+	// durable. work may run more than once.
+	write(ctx context.Context, work func(*tx) error) error
+	// reader returns a tx whose statements only read, each on its own.
+	reader(ctx context.Context) *tx
+	// now is the time that leases are measured by.
+	now(ctx context.Context) (int64, error)
+	migrate(ctx context.Context) error
+	ping(ctx context.Context) error
+	close() error
+}
+
+// errNoKeyring says that the caller forgot the key that all sealing needs.
+var errNoKeyring = errors.New("no keyring")
 
 // Open connects to "sqlite:PATH" or "postgres://…". It does not migrate.
 func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
-	return nil, errors.ErrUnsupported
+	if o.Keyring == nil {
+		return nil, fmt.Errorf("open database: %w", errNoKeyring)
+	}
+	s := &Store{
+		options:  o.defaults(),
+		keyring:  o.Keyring,
+		wake:     make(chan struct{}, 1),
+		watchers: map[string][]chan struct{}{},
+	}
+	var err error
+	switch scheme, rest, _ := strings.Cut(dsn, ":"); scheme {
+	case "sqlite":
+		s.engine, err = openSQLite(ctx, rest, o, s.ring)
+	case "postgres", "postgresql":
+		s.engine, err = openPostgres(ctx, dsn, o, s.ring)
+	default:
+		err = fmt.Errorf("scheme %q: want sqlite: or postgres://", scheme)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return s, nil
 }
 
 // Migrate brings the schema up to date. Several processes may call it at once.
-func (s *Store) Migrate(ctx context.Context) error { return errors.ErrUnsupported }
+func (s *Store) Migrate(ctx context.Context) error {
+	if err := s.migrate(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
 
 // Ping reports whether the database answers.
-func (s *Store) Ping(ctx context.Context) error { return errors.ErrUnsupported }
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.ping(ctx); err != nil {
+		return fmt.Errorf("ping database: %w", err)
+	}
+	return nil
+}
 
 // Close waits for the writer and closes every connection.
-func (s *Store) Close() error { return errors.ErrUnsupported }
+func (s *Store) Close() error { return s.close() }
 
 // Now is the time that leases are measured by.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
-	return time.Time{}, errors.ErrUnsupported
+	at, err := s.now(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the database's clock: %w", err)
+	}
+	return timeOf(at), nil
 }
 
 // Wake receives a value after this process wrote an outbox row that is due at
 // once, so that the relay beside it need not wait for its next look.
-func (s *Store) Wake() <-chan struct{} { return nil }
+func (s *Store) Wake() <-chan struct{} { return s.wake }
+
+func (s *Store) ring() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,323 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"nightlight/pipeline"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// each runs a test on redis-server and on the stand-in in memory.
+func each(t *testing.T, test func(t *testing.T, r *Redis)) {
+	t.Run("redis-server", func(t *testing.T) {
+		if _, err := exec.LookPath("redis-server"); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatal("redis-server is missing")
+			}
+			t.Skip("redis-server is not installed")
+		}
+		test(t, open(t, ""))
+	})
+	t.Run("in memory", func(t *testing.T) { test(t, open(t, "memory")) })
+}
+
+func open(t *testing.T, uri string) *Redis {
+	t.Helper()
+	r, err := OpenRedis(t.Context(), uri, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// box is an outbox in memory.
+type box struct {
+	mu   sync.Mutex
+	rows []Outgoing
+	sent map[int64]bool
+}
+
+func (b *box) TakeOutbox(_ context.Context, limit int) ([]Outgoing, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []Outgoing
+	for _, r := range b.rows {
+		if !b.sent[r.ID] && len(out) < limit {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+func (b *box) MarkSent(_ context.Context, ids []int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range ids {
+		b.sent[id] = true
+	}
+	return nil
+}
+
+func (b *box) left() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.rows) - len(b.sent)
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happened: %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// running starts f and stops it when the test ends.
+func running(t *testing.T, f func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func TestEveryWakeUpInTheOutboxReachesAHandler(t *testing.T) {
+	each(t, func(t *testing.T, r *Redis) {
+		const n = 450 // more than two rounds of the relay
+		b := &box{sent: map[int64]bool{}}
+		for i := range n {
+			b.rows = append(b.rows, Outgoing{int64(i), Task{Subject: fmt.Sprintf("item-%d", i), Stage: StageJudge, Queue: QueueText}})
+		}
+		var seen sync.Map
+		var count atomic.Int32
+		h := func(_ context.Context, id string) error {
+			if _, again := seen.LoadOrStore(id, true); !again {
+				count.Add(1)
+			}
+			return nil
+		}
+		classes, _ := Classes(2, "text")
+		running(t, NewServers(r.Opt, classes, map[Stage]Handler{StageJudge: h}, quiet(), 5*time.Second).Run)
+		running(t, NewRelay(b, r.Opt, quiet(), 20*time.Millisecond).Run)
+		eventually(t, "all handled", func() bool { return count.Load() == n })
+		eventually(t, "all marked as sent", func() bool { return b.left() == 0 })
+	})
+}
+
+func TestAnEqualWakeUpThatRedisStillHasCountsAsSent(t *testing.T) {
+	each(t, func(t *testing.T, r *Redis) {
+		task := Task{Subject: "a", Stage: StageJudge, Queue: QueueText}
+		b := &box{sent: map[int64]bool{}, rows: []Outgoing{{1, task}, {2, task}}}
+		running(t, NewRelay(b, r.Opt, quiet(), 20*time.Millisecond).Run)
+		eventually(t, "both marked as sent", func() bool { return b.left() == 0 })
+		i := asynq.NewInspector(r.Opt)
+		defer i.Close()
+		info, err := i.GetQueueInfo(QueueText)
+		if err != nil || info.Pending != 1 {
+			t.Errorf("pending: got %v, %v; want 1", info, err)
+		}
+	})
+}
+
+func TestALaterSendIsAnotherTaskSoThatAStuckOneCannotSwallowIt(t *testing.T) {
+	a, b := Task{Subject: "x", Stage: StageJudge}, Task{Subject: "x", Stage: StageJudge, Sends: 1}
+	if a.ID() != "x:judge" || a.ID() == b.ID() {
+		t.Errorf("ids: %q and %q", a.ID(), b.ID())
+	}
+}
+
+func TestAHandlerThatFailsOrPanicsIsTriedAgain(t *testing.T) {
+	each(t, func(t *testing.T, r *Redis) {
+		var tries atomic.Int32
+		h := func(context.Context, string) error {
+			switch tries.Add(1) {
+			case 1:
+				return errors.New("not now")
+			case 2:
+				panic("the child wrote: SECRET")
+			}
+			return nil
+		}
+		var logged strings.Builder
+		var mu sync.Mutex
+		log := slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return logged.Write(p)
+		}), nil))
+		classes, _ := Classes(2, "text")
+		running(t, NewServers(r.Opt, classes, map[Stage]Handler{StageJudge: h}, log, 5*time.Second).Run)
+		running(t, NewRelay(&box{sent: map[int64]bool{}, rows: []Outgoing{{1, Task{Subject: "a", Stage: StageJudge, Queue: QueueText}}}}, r.Opt, log, 20*time.Millisecond).Run)
+		eventually(t, "a third try", func() bool { return tries.Load() >= 3 })
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.Contains(logged.String(), "SECRET") {
+			t.Errorf("the panic's words are in the log: %s", logged.String())
+		}
+	})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestShutdownWaitsForTheTaskInHand(t *testing.T) {
+	each(t, func(t *testing.T, r *Redis) {
+		entered, finished := make(chan struct{}), atomic.Bool{}
+		h := func(ctx context.Context, _ string) error {
+			close(entered)
+			time.Sleep(200 * time.Millisecond)
+			finished.Store(true)
+			return nil
+		}
+		classes, _ := Classes(2, "text")
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() {
+			done <- NewServers(r.Opt, classes, map[Stage]Handler{StageJudge: h}, quiet(), 10*time.Second).Run(ctx)
+		}()
+		running(t, NewRelay(&box{sent: map[int64]bool{}, rows: []Outgoing{{1, Task{Subject: "a", Stage: StageJudge, Queue: QueueText}}}}, r.Opt, quiet(), 20*time.Millisecond).Run)
+		<-entered
+		cancel()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if !finished.Load() {
+			t.Error("the server ended before the task did")
+		}
+	})
+}
+
+func TestAcknowledgedTasksSurviveTheDeathOfRedis(t *testing.T) {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("redis-server is missing")
+		}
+		t.Skip("redis-server is not installed")
+	}
+	dir := t.TempDir()
+	first, err := OpenRedis(t.Context(), "", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	relay := NewRelay(&box{sent: map[int64]bool{}}, first.Opt, quiet(), time.Hour)
+	for i := range 200 {
+		if err := relay.send(t.Context(), Task{Subject: fmt.Sprint("i", i), Stage: StageJudge, Queue: QueueText}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	relay.client.Close()
+	if err := syscall.Kill(first.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := OpenRedis(t.Context(), "", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	i := asynq.NewInspector(second.Opt)
+	defer i.Close()
+	info, err := i.GetQueueInfo(QueueText)
+	if err != nil || info.Pending != 200 {
+		t.Errorf("after the restart: got %+v, %v; want 200 pending", info, err)
+	}
+}
+
+func TestRedisHoldsOnlyIds(t *testing.T) {
+	each(t, func(t *testing.T, r *Redis) {
+		relay := NewRelay(&box{sent: map[int64]bool{}}, r.Opt, quiet(), time.Hour)
+		defer relay.client.Close()
+		if err := relay.send(t.Context(), Task{Subject: "the-id", Stage: StageJudge, Queue: QueueText}); err != nil {
+			t.Fatal(err)
+		}
+		opt := r.Opt.(asynq.RedisClientOpt)
+		c := redis.NewClient(&redis.Options{Addr: opt.Addr, Password: opt.Password})
+		defer c.Close()
+		got, err := c.HGet(t.Context(), "asynq:{text}:t:the-id:judge", "msg").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(got, "the-id") || len(got) > 200 {
+			t.Errorf("the message in Redis has %d bytes, want an id and little else", len(got))
+		}
+	})
+}
+
+func TestEachKindHasAQueueThatSomeClassServes(t *testing.T) {
+	classes, err := Classes(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := map[string]bool{}
+	for _, c := range classes {
+		for q := range c.Queues {
+			served[q] = true
+		}
+	}
+	for _, k := range pipeline.Kinds {
+		if !served[QueueFor(k)] {
+			t.Errorf("nobody serves %s", k)
+		}
+	}
+	for _, q := range Queues {
+		if !served[q] {
+			t.Errorf("nobody serves queue %s", q)
+		}
+	}
+	if _, err := Classes(2, "vidoe"); err == nil {
+		t.Error("a misspelt class is taken")
+	}
+}
+
+func FuzzParsePayload(f *testing.F) {
+	f.Add([]byte("01J-abc_9"))
+	f.Add([]byte(""))
+	f.Add([]byte("a b"))
+	f.Add([]byte("\xff"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		id, err := ParsePayload(b)
+		if err != nil {
+			if id != "" {
+				t.Errorf("an error with id %q", id)
+			}
+			return
+		}
+		if id != string(b) || len(id) > maxID || strings.ContainsAny(id, " \n/:'\"\\") {
+			t.Errorf("%q passes as an id", id)
+		}
+	})
+}
