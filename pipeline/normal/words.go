@@ -1,0 +1,507 @@
+package normal
+
+// rounds bounds how often the passes run over one text; each makes it plainer
+// for the next, and two or three are enough for anything people write.
+const rounds = 8
+
+// plain reports quickly that no pass can find anything in s, which is true of
+// most messages.
+func (s *scratch) plain(t *table) bool {
+	return len(s.units) == 0
+}
+
+// normalise runs the passes until nothing changes and reports whether the
+// content changed.
+func (s *scratch) normalise(t *table) bool {
+	changed := false
+	for range rounds {
+		again := false
+		if s.odd {
+			again = s.emoji(t) || again
+			again = s.lookalikes(t) || again
+		}
+		again = s.spaced() || again
+		again = s.chunks(t) || again
+		again = s.repeats(t) || again
+		if !again {
+			break
+		}
+		changed = true
+	}
+	s.stutter()
+	return changed
+}
+
+// emoji writes the emoji that stand for a word as that word.
+func (s *scratch) emoji(t *table) bool {
+	found := false
+	for _, u := range s.units {
+		if u.r > 0x2000 && !isHan(u.r) {
+			if _, ok := t.emoji[u.r]; ok {
+				found = true
+				break
+			}
+		}
+	}
+	if !found {
+		return false
+	}
+	s.out = s.out[:0]
+	for i, u := range s.units {
+		m, ok := t.emoji[u.r]
+		if !ok || u.r < 0x2000 || i > 0 && s.units[i-1].r == u.r {
+			if !ok {
+				s.out = append(s.out, u)
+			}
+			continue
+		}
+		if s.han {
+			for _, r := range m[0] {
+				s.out = append(s.out, unit{r, u.from, u.to})
+			}
+			continue
+		}
+		if n := len(s.out); n > 0 && s.out[n-1].r != ' ' {
+			s.out = append(s.out, unit{' ', u.from, u.to})
+		}
+		for _, r := range m[1] {
+			s.out = append(s.out, unit{r, u.from, u.to})
+		}
+		if i+1 < len(s.units) && s.units[i+1].r != ' ' {
+			s.out = append(s.out, unit{' ', u.from, u.to})
+		}
+	}
+	s.units, s.out = s.out, s.units
+	return true
+}
+
+// lookalikes writes letters of other scripts that pass for ASCII letters as
+// those letters, in words that mix scripts, and in words wholly of such
+// letters when the text has no other letter of another script.
+func (s *scratch) lookalikes(t *table) bool {
+	foreign, any := false, false
+	for _, u := range s.units {
+		if u.r < 0x80 || isHan(u.r) {
+			continue
+		}
+		if _, ok := t.like[u.r]; ok {
+			any, foreign = true, foreign || t.weak[u.r]
+		} else if u.r >= 0x370 && u.r <= 0x52F {
+			foreign = true
+		}
+	}
+	if !any {
+		return false
+	}
+	changed := false
+	for i := 0; i < len(s.units); {
+		end, ascii, like, weak, other := i, 0, 0, 0, 0
+		for ; end < len(s.units); end++ {
+			r := s.units[end].r
+			if isLetter(r) {
+				ascii++
+			} else if _, ok := t.like[r]; ok {
+				like++
+				if t.weak[r] {
+					weak++
+				}
+			} else if r >= 0x370 && r <= 0x52F {
+				other++
+			} else if isDigit(r) {
+				continue
+			} else {
+				break
+			}
+		}
+		if like > 0 && (ascii > 0 && other == 0 || ascii == 0 && weak == 0 && !foreign) {
+			for k := i; k < end; k++ {
+				if to, ok := t.like[s.units[k].r]; ok {
+					s.units[k].r, changed = to, true
+				}
+			}
+		}
+		i = max(end, i+1)
+	}
+	return changed
+}
+
+// isGap reports whether r is put between letters to hide a word.
+func isGap(r rune) bool {
+	switch r {
+	case ' ', '.', '-', '_', '*', '~', '/', '|', ',', '+', '·', '•', '・', '。', '、', '…', '—', '–', '=', '^':
+		return true
+	}
+	return false
+}
+
+// spaced joins three or more single letters, or single Han characters, that
+// stand apart: s.e.c.r.e.t, 加 微 信. Two blanks end a word.
+func (s *scratch) spaced() bool {
+	changed, w := false, 0
+	in := s.units
+	for i := 0; i < len(in); {
+		kind := kindOf(in[i].r)
+		if kind == 0 || i > 0 && kindOf(in[i-1].r) == kind || i+2 >= len(in) || !isGap(in[i+1].r) {
+			in[w] = in[i]
+			w++
+			i++
+			continue
+		}
+		// Walk letter, gap, letter, gap ... as far as it goes.
+		last, count := i, 1
+		for {
+			k := last + 1
+			for k < len(in) && k-last <= 2 && isGap(in[k].r) {
+				k++
+			}
+			gap := k - last - 1
+			if gap == 0 || gap > 2 || gap == 2 && in[last+1].r == ' ' && in[last+2].r == ' ' {
+				break
+			}
+			if k >= len(in) || kindOf(in[k].r) != kind || k+1 < len(in) && kindOf(in[k+1].r) == kind {
+				break
+			}
+			last = k
+			count++
+		}
+		if count < 3 {
+			in[w] = in[i]
+			w++
+			i++
+			continue
+		}
+		for k := i; k <= last; k++ {
+			if kindOf(in[k].r) == kind {
+				in[w] = in[k]
+				w++
+			}
+		}
+		changed = true
+		i = last + 1
+	}
+	s.units = in[:w]
+	return changed
+}
+
+// kindOf sorts runes that can be spaced: 1 a letter or a leet sign, 2 Han.
+func kindOf(r rune) int {
+	switch {
+	case isLetter(r), r == '@', r == '$':
+		return 1
+	case isHan(r):
+		return 2
+	}
+	return 0
+}
+
+// longest is the longest chunk that is looked at, in letters.
+const longest = 24
+
+// chunks reads leet (k1ll), separators inside a word (se-cret) and masks
+// (f*ck). A number stays a number: only a chunk with letters is touched, and
+// its edges only where a known word comes out.
+func (s *scratch) chunks(t *table) bool {
+	changed, w := false, 0
+	in := s.units
+	for i := 0; i < len(in); {
+		if !inChunk(in[i].r) {
+			in[w] = in[i]
+			w++
+			i++
+			continue
+		}
+		end, letters, signs := i, 0, 0
+		for ; end < len(in) && inChunk(in[end].r); end++ {
+			if isLetter(in[end].r) {
+				letters++
+			} else {
+				signs++
+			}
+		}
+		if letters > 0 && signs > 0 && end-i <= 2*longest {
+			if n, ok := readChunk(t, in[i:end], in[w:w]); ok {
+				changed = true
+				w += n
+				i = end
+				continue
+			}
+		}
+		w += copy(in[w:], in[i:end])
+		i = end
+	}
+	s.units = in[:w]
+	return changed
+}
+
+func inChunk(r rune) bool {
+	if r >= 0x80 {
+		return r == '·'
+	}
+	return isLetter(r) || isDigit(r) || r == '@' || r == '$' || r == '!' || r == '|' || r == '.' || r == '-' || r == '_' || r == '*' || r == '~'
+}
+
+// readChunk tries to read in as a word and writes the word's units to out,
+// which may share memory with in.
+func readChunk(t *table, in, out []unit) (int, bool) {
+	var pos [2 * longest]int
+	var word [2 * longest]byte
+	// First without its ends of punctuation: "s3cret!!" is s3cret.
+	a, b := 0, len(in)
+	for a < b && !isLetter(in[a].r) && !isDigit(in[a].r) && in[a].r != '@' && in[a].r != '$' {
+		a++
+	}
+	for b > a && !isLetter(in[b-1].r) && !isDigit(in[b-1].r) && in[b-1].r != '$' {
+		b--
+	}
+	core := in[a:b]
+	n, gaps, digits, masks, address := 0, 0, 0, 0, false
+	for k, u := range core {
+		switch r := u.r; {
+		case isLetter(r):
+			word[n], pos[n] = byte(r), k
+			n++
+		case r == '*':
+			word[n], pos[n] = '*', k
+			n++
+			masks++
+		case r == '.' || r == '-' || r == '_' || r == '~' || r == '·':
+			gaps++
+		case leet(r) != 0:
+			word[n], pos[n] = byte(r), k
+			n++
+			digits++
+			address = address || r == '@' && k > 0
+		default: // a digit that passes for no letter
+			return 0, false
+		}
+	}
+	if n < 2 || n > longest || digits+masks+gaps == 0 {
+		return 0, false
+	}
+	write := func(w string, skip func(int) bool) (int, bool) {
+		k := 0
+		for i := range a {
+			out = append(out, in[i])
+			k++
+		}
+		for i := range n {
+			if skip != nil && skip(i) {
+				continue
+			}
+			u := core[pos[i]]
+			u.r = rune(w[i])
+			out = append(out, u)
+			k++
+		}
+		// The tail lies behind what was written, so this copy is safe.
+		for i := b; i < len(in); i++ {
+			out = append(out, in[i])
+			k++
+		}
+		return k, true
+	}
+	if masks > 0 {
+		if w := squeeze(word[:n]); digits == 0 && w != "" && t.words[w] {
+			return write(string(word[:n]), func(i int) bool { return word[i] == '*' })
+		}
+		if digits == 0 && gaps == 0 && masks <= 2 && masks < n-1 {
+			for _, w := range t.byShape[[2]int{n, int(word[0])}] {
+				if masked(w, word[:n]) {
+					return write(w, nil)
+				}
+			}
+		}
+		return 0, false
+	}
+	for _, one := range []byte{'i', 'l'} {
+		var try [2 * longest]byte
+		for i := range n {
+			try[i] = letterOf(word[i], one)
+		}
+		if t.words[string(try[:n])] && (digits > 0 || gaps > 0) {
+			return write(string(try[:n]), nil)
+		}
+	}
+	// A word nobody listed: only signs with a letter on both sides, one or two
+	// in a row, outnumbered by letters, and no part of an address or number.
+	if gaps > 0 || digits == 0 || address || 2*digits > n || n-digits < 3 {
+		return 0, false
+	}
+	for i := range n {
+		if word[i] == '!' || word[i] == '|' {
+			return 0, false
+		}
+		if !isLetter(rune(word[i])) && (i == 0 || i == n-1 || i > 1 && !isLetter(rune(word[i-1])) && !isLetter(rune(word[i-2]))) {
+			return 0, false
+		}
+	}
+	for i := range n {
+		word[i] = letterOf(word[i], 'i')
+	}
+	return write(string(word[:n]), nil)
+}
+
+func squeeze(word []byte) string {
+	var b [2 * longest]byte
+	n := 0
+	for _, c := range word {
+		if c != '*' {
+			b[n] = c
+			n++
+		}
+	}
+	return string(b[:n])
+}
+
+func masked(w string, word []byte) bool {
+	for i := range word {
+		if word[i] != '*' && word[i] != w[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func leet(r rune) byte { return letterOf(byte(r), 'i') &^ sameMask(byte(r)) }
+
+// sameMask is 0xff for a byte that stands for no letter.
+func sameMask(c byte) byte {
+	switch c {
+	case '0', '1', '3', '4', '5', '7', '@', '$', '!', '|':
+		return 0
+	}
+	return 0xff
+}
+
+func letterOf(c, one byte) byte {
+	switch c {
+	case '0':
+		return 'o'
+	case '1', '!', '|':
+		return one
+	case '3':
+		return 'e'
+	case '4', '@':
+		return 'a'
+	case '5', '$':
+		return 's'
+	case '7':
+		return 't'
+	}
+	return c
+}
+
+// repeats writes a letter that is drawn out (sooooo, kiiiill) once, or twice
+// where a known word is spelt so.
+func (s *scratch) repeats(t *table) bool {
+	in := s.units
+	run := false
+	for i := 2; i < len(in); i++ {
+		if in[i].r == in[i-1].r && in[i].r == in[i-2].r && isLetter(in[i].r) {
+			run = true
+			break
+		}
+	}
+	if !run {
+		return false
+	}
+	w := 0
+	for i := 0; i < len(in); {
+		if !isLetter(in[i].r) {
+			in[w] = in[i]
+			w++
+			i++
+			continue
+		}
+		end := i
+		for end < len(in) && isLetter(in[end].r) {
+			end++
+		}
+		w += shorten(t, in[i:end], in[w:])
+		i = end
+	}
+	s.units = in[:w]
+	return true
+}
+
+// shorten writes word to out with each run of three or more letters as one,
+// or as two where that is a known word, and returns how many units that are.
+func shorten(t *table, word, out []unit) int {
+	var twice, once [longest]byte
+	n2, n1, fits, long := 0, 0, true, false
+	for i := 0; i < len(word); {
+		end := i
+		for end < len(word) && word[end].r == word[i].r {
+			end++
+		}
+		two := min(end-i, 2)
+		one := two
+		if end-i > 2 {
+			one, long = 1, true
+		}
+		if n2+two > longest || n1+one > longest {
+			fits = false
+		} else {
+			for range two {
+				twice[n2] = byte(word[i].r)
+				n2++
+			}
+			for range one {
+				once[n1] = byte(word[i].r)
+				n1++
+			}
+		}
+		i = end
+	}
+	if !long {
+		return copy(out, word)
+	}
+	keepTwo := fits && !t.words[string(once[:n1])] && t.words[string(twice[:n2])]
+	w := 0
+	for i := 0; i < len(word); {
+		end := i
+		for end < len(word) && word[end].r == word[i].r {
+			end++
+		}
+		last := word[end-1].to
+		for k := range end - i {
+			if end-i > 2 && (k > 1 || k == 1 && !keepTwo) {
+				break
+			}
+			out[w] = word[i+k]
+			w++
+		}
+		if end-i > 2 {
+			out[w-1].to = last
+		}
+		i = end
+	}
+	return w
+}
+
+// stutter writes three or more of the same Han character as one. It is done
+// with any other change but is none by itself: 哈哈哈 needs no second look.
+func (s *scratch) stutter() {
+	in, w := s.units, 0
+	for i := 0; i < len(in); {
+		end := i + 1
+		if isHan(in[i].r) {
+			for end < len(in) && in[end].r == in[i].r {
+				end++
+			}
+		}
+		u := in[i]
+		if end-i == 2 {
+			in[w] = u
+			w++
+			u = in[i+1]
+		}
+		if end-i > 2 {
+			u.to = in[end-1].to
+		}
+		in[w] = u
+		w++
+		i = end
+	}
+	s.units = in[:w]
+}
