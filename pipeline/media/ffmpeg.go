@@ -114,7 +114,7 @@ func seconds(s string) time.Duration {
 	if err != nil || !(f > 0) {
 		return 0
 	}
-	return time.Duration(min(f, 365*24*3600) * float64(time.Second))
+	return time.Duration(min(f, 365*24*3600)*1e6+0.5) * time.Microsecond
 }
 
 // run decodes key frames, or one frame a second, into the reel.

@@ -1,0 +1,117 @@
+package media
+
+import (
+	"image"
+	"image/color"
+	"testing"
+	"time"
+)
+
+var (
+	red    = color.NRGBA{255, 0, 0, 255}
+	green  = color.NRGBA{0, 255, 0, 255}
+	blue   = color.NRGBA{0, 0, 255, 255}
+	clear0 = color.NRGBA{}
+)
+
+// shownAt decodes an animation here and gives the colour of one pixel in each frame.
+func shownAt(t *testing.T, b []byte, x, y int) (got []color.NRGBA) {
+	t.Helper()
+	h, err := Inspect(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := steps(b, h.Type)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = play(all, image.Pt(h.Width, h.Height), func(int) bool { return true }, func(_ int, _ time.Duration, canvas *image.NRGBA) error {
+		c := canvas.NRGBAAt(x, y)
+		if c.A == 0 {
+			c = clear0
+		}
+		got = append(got, c)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestEveryFrameIsShownAsAViewerShowsIt(t *testing.T) {
+	part := func(c color.Color) image.Image {
+		img := image.NewNRGBA(image.Rect(2, 2, 6, 6))
+		for y := 2; y < 6; y++ {
+			for x := 2; x < 6; x++ {
+				img.Set(x, y, c)
+			}
+		}
+		return img
+	}
+	for name, c := range map[string]struct {
+		b    []byte
+		at   image.Point
+		want []color.NRGBA
+	}{
+		"GIF that keeps":           {gifBytes(t, []image.Image{flat(8, 8, red), part(green), part(blue)}, 1), image.Pt(3, 3), []color.NRGBA{red, green, blue}},
+		"GIF outside the part":     {gifBytes(t, []image.Image{flat(8, 8, red), part(green), part(blue)}, 1), image.Pt(0, 0), []color.NRGBA{red, red, red}},
+		"GIF that clears":          {gifBytes(t, []image.Image{flat(8, 8, red), part(green), part(blue)}, 2), image.Pt(0, 0), []color.NRGBA{red, clear0, clear0}},
+		"GIF that restores":        {gifBytes(t, []image.Image{flat(8, 8, red), part(green), part(blue)}, 3), image.Pt(0, 0), []color.NRGBA{red, clear0, clear0}},
+		"APNG that replaces":       {apngBytes(t, 8, 8, nil, pngFrameMade{img: flat(8, 8, red)}, pngFrameMade{img: flat(4, 4, clear0), x: 2, y: 2}), image.Pt(3, 3), []color.NRGBA{red, clear0}},
+		"APNG that blends":         {apngBytes(t, 8, 8, nil, pngFrameMade{img: flat(8, 8, red)}, pngFrameMade{img: flat(4, 4, clear0), x: 2, y: 2, blend: 1}), image.Pt(3, 3), []color.NRGBA{red, red}},
+		"APNG that restores":       {apngBytes(t, 8, 8, nil, pngFrameMade{img: flat(8, 8, red)}, pngFrameMade{img: flat(8, 8, green), dispose: 2}, pngFrameMade{img: flat(4, 4, blue), x: 4, y: 4}), image.Pt(0, 0), []color.NRGBA{red, green, red}},
+		"APNG that clears":         {apngBytes(t, 8, 8, nil, pngFrameMade{img: flat(8, 8, red), dispose: 1}, pngFrameMade{img: flat(4, 4, blue), x: 4, y: 4}), image.Pt(0, 0), []color.NRGBA{red, clear0}},
+		"APNG cover is seen first": {apngBytes(t, 8, 8, flat(8, 8, blue), pngFrameMade{img: flat(4, 4, red)}), image.Pt(7, 7), []color.NRGBA{blue, clear0}},
+		"WebP that blends":         {webpBytes(8, 8, webpFrameMade{w: 8, h: 8, c: red}, webpFrameMade{w: 4, h: 4, x: 2, y: 2, c: clear0}), image.Pt(3, 3), []color.NRGBA{red, red}},
+		"WebP that replaces":       {webpBytes(8, 8, webpFrameMade{w: 8, h: 8, c: red}, webpFrameMade{w: 4, h: 4, x: 2, y: 2, c: clear0, flags: 2}), image.Pt(3, 3), []color.NRGBA{red, clear0}},
+		"WebP that clears":         {webpBytes(8, 8, webpFrameMade{w: 8, h: 8, c: red, flags: 1}, webpFrameMade{w: 4, h: 4, x: 2, y: 2, c: blue}), image.Pt(0, 0), []color.NRGBA{red, clear0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := shownAt(t, c.b, c.at.X, c.at.Y)
+			if len(got) != len(c.want) {
+				t.Fatalf("got %v, want %v", got, c.want)
+			}
+			for i := range got {
+				if got[i] != c.want[i] {
+					t.Errorf("frame %d is %v, want %v", i, got[i], c.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestFramesAreSampledEvenlyWithFirstAndLast(t *testing.T) {
+	for _, c := range []struct{ n, limit, want int }{{1, 1, 1}, {5, 16, 5}, {300, 16, 16}, {17, 16, 16}, {300, 2, 2}, {9, 1, 1}} {
+		pick, got := sample(c.n, c.limit), 0
+		widest, before := 0, 0
+		for i := range c.n {
+			if pick(i) {
+				got++
+				widest, before = max(widest, i-before), i
+			}
+		}
+		if got != c.want || !pick(0) || c.limit > 1 && !pick(c.n-1) {
+			t.Errorf("%d of %d: got %d, first %v, last %v", c.limit, c.n, got, pick(0), pick(c.n-1))
+		}
+		if c.limit > 1 && widest > (c.n-2)/(c.limit-1)+1 {
+			t.Errorf("%d of %d: a gap of %d", c.limit, c.n, widest)
+		}
+	}
+}
+
+func TestACardInTheMiddleOfAnAnimationIsFound(t *testing.T) {
+	d := newDecoder(t, DecoderOptions{Children: 1})
+	blank := flat(256, 276, color.White)
+	mark := resized(card(t, "selfharm.expressed"), 0.5)
+	frames := []pngFrameMade{{img: blank}, {img: blank}, {img: mark}, {img: blank}}
+	for name, b := range map[string][]byte{
+		"APNG":       apngBytes(t, 256, 276, nil, frames...),
+		"APNG cover": apngBytes(t, 256, 276, mark, pngFrameMade{img: blank}),
+	} {
+		got, err := d.Decode(t.Context(), b, Want{})
+		if err != nil || got.TestCard != "selfharm.expressed" {
+			t.Errorf("%s: got %q, %v", name, got.TestCard, err)
+		}
+	}
+}
