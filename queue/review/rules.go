@@ -11,6 +11,9 @@ const UndoFor = 10 * time.Second
 // Severe is the severity from which two people must agree.
 const Severe = 4
 
+// SevereView is the severity from which looking counts against the caps.
+const SevereView = 3
+
 // SevereViewsPerHour and SevereHoursPerDay cap what one person looks at.
 const (
 	SevereViewsPerHour = 40

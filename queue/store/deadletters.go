@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 )
 
@@ -17,10 +17,27 @@ type DeadLetter struct {
 
 // Bury keeps a task that the queue gave up on.
 func (s *Store) Bury(ctx context.Context, taskID, kind, reason string) error {
-	return errors.ErrUnsupported
+	err := s.write(ctx, func(t *tx) error {
+		_, err := t.exec("INSERT INTO dead_letters (task_id, kind, reason, at) VALUES ($1, $2, $3, $4)", taskID, kind, reason, t.at)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("bury task %s: %w", taskID, err)
+	}
+	return nil
 }
 
 // DeadLetters lists them, newest first.
 func (s *Store) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
-	return nil, errors.ErrUnsupported
+	list, err := allOf(s.reader(ctx), "SELECT id, task_id, kind, reason, at FROM dead_letters ORDER BY id DESC LIMIT $1", args(page(limit)),
+		func(row scanner) (d DeadLetter, err error) {
+			var at int64
+			err = row.Scan(&d.ID, &d.TaskID, &d.Kind, &d.Reason, &at)
+			d.At = timeOf(at)
+			return d, err
+		})
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
+	}
+	return list, nil
 }

@@ -38,10 +38,10 @@ type Delivery struct {
 	// Recipient is the endpoint's id, or the guardian's.
 	Recipient string
 	// Stage is StageDeliver or StageNotify.
-	Stage   string
-	Urgency pipeline.Urgency
-	State     DeliveryState
-	Attempts  int
+	Stage    string
+	Urgency  pipeline.Urgency
+	State    DeliveryState
+	Attempts int
 	// Payload is the event's own part, fixed when the delivery was written;
 	// it holds no word of the content.
 	Payload   json.RawMessage

@@ -17,6 +17,9 @@ var (
 	ErrDone = errors.New("already done")
 	// ErrForbidden: this person may not do this.
 	ErrForbidden = errors.New("forbidden")
+	// ErrCapped: the reviewer saw as much severe material as one person may in
+	// an hour.
+	ErrCapped = errors.New("cap on severe views reached")
 	// ErrTooLate: the window in which this could be taken back has passed.
 	ErrTooLate = errors.New("too late")
 	// ErrUpload: the upload is unknown, not stored, expired or already used.

@@ -2,8 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
-	"iter"
+	"fmt"
 	"time"
 )
 
@@ -42,17 +41,70 @@ type Difference struct {
 // no task, older than age), duplicate effects, verdicts without an end, ends
 // without a verdict and reviews without a case.
 func (s *Store) Reconcile(ctx context.Context, age time.Duration) (Ledger, error) {
-	return Ledger{}, errors.ErrUnsupported
+	l, err := s.reconcile(ctx, age)
+	if err != nil {
+		return Ledger{}, fmt.Errorf("reconcile: %w", err)
+	}
+	return l, nil
 }
 
-// MediaRef is an object that the record expects in the media store.
-type MediaRef struct {
-	Key    string
-	ItemID string
-	SHA256 string
+// differences are the things that should not be. Each query gives item ids;
+// $1 is the time before which an item must have moved on.
+var differences = [...]struct{ what, query string }{
+	{"orphan_item", `SELECT i.id FROM items i WHERE i.state = 'pending' AND i.ending = '' AND i.received_at <= $1 AND i.lease_until <= $1
+		AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.ref = i.id)`},
+	{"verdict_without_end", `SELECT i.id FROM items i JOIN verdicts v ON v.item_id = i.id
+		WHERE i.state IN ('pending', 'judged') AND v.decided_at <= $1`},
+	{"judged_and_stuck", `SELECT i.id FROM items i WHERE i.state = 'judged' AND i.received_at <= $1`},
+	{"end_without_verdict", `SELECT i.id FROM items i WHERE i.ending NOT IN ('', 'erased') AND i.received_at <= $1
+		AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.item_id = i.id)`},
+	{"review_without_case", `SELECT i.id FROM items i WHERE i.state = 'in_review' AND i.received_at <= $1
+		AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.item_id = i.id AND c.state = 'open')`},
+	{"resolved_without_decision", `SELECT i.id FROM items i WHERE i.ending = 'resolved' AND i.received_at <= $1
+		AND NOT EXISTS (SELECT 1 FROM votes v WHERE v.item_id = i.id AND v.undone_at = 0 AND v.closed_case = 1)`},
+	{"duplicate_effect", `SELECT d.item_id FROM deliveries d WHERE d.created_at <= $1
+		GROUP BY d.item_id, d.policy_version, d.effect, d.recipient HAVING COUNT(*) > 1`},
+	{"delivery_without_task", `SELECT d.item_id FROM deliveries d WHERE d.state = 'pending' AND d.due_at <= $1 AND d.lease_until <= $1
+		AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.ref = d.id)`},
+	{"content_without_key", `SELECT i.id FROM items i WHERE i.purged_at = 0 AND i.received_at <= $1
+		AND NOT EXISTS (SELECT 1 FROM item_secrets k WHERE k.item_id = i.id)`},
+	{"key_of_purged_item", `SELECT i.id FROM items i JOIN item_secrets k ON k.item_id = i.id WHERE i.purged_at > 0 AND i.received_at <= $1`},
 }
 
-// MediaRefs walks every object that should exist.
-func (s *Store) MediaRefs(ctx context.Context) iter.Seq2[MediaRef, error] {
-	return func(yield func(MediaRef, error) bool) { yield(MediaRef{}, errors.ErrUnsupported) }
+func (s *Store) reconcile(ctx context.Context, age time.Duration) (l Ledger, err error) {
+	now, err := s.now(ctx)
+	if err != nil {
+		return l, err
+	}
+	r := s.reader(ctx)
+	l = Ledger{InFlight: map[State]int{}, Ended: map[Ending]int{}, Differences: []Difference{}}
+	// one statement, so that all counts are of one moment
+	err = r.each("SELECT state, ending, COUNT(*), (SELECT COUNT(*) FROM items) FROM items GROUP BY state, ending", nil, func(row scanner) error {
+		var state State
+		var ending Ending
+		var n int
+		err := row.Scan(&state, &ending, &n, &l.Accepted)
+		if ending == "" {
+			l.InFlight[state] += n
+		} else {
+			l.Ended[ending] += n
+		}
+		return err
+	})
+	if err != nil {
+		return l, err
+	}
+	for _, d := range differences {
+		items, err := allOf(r, d.query, args(now-age.Microseconds()), scanText)
+		if err != nil {
+			return l, fmt.Errorf("%s: %w", d.what, err)
+		}
+		for _, id := range items {
+			l.Differences = append(l.Differences, Difference{What: d.what, ItemID: id})
+		}
+	}
+	if err := r.one("SELECT COUNT(*) FROM deliveries WHERE state = 'dead'", nil, &l.DeadDeliveries); err != nil {
+		return l, err
+	}
+	return l, r.one("SELECT COUNT(*) FROM dead_letters", nil, &l.DeadLetters)
 }

@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"nightlight/pipeline"
+	"nightlight/queue/review"
+)
+
+// DeliveryLease is a worker's hold on a delivery.
+type DeliveryLease struct {
+	Delivery
+	Worker string
+	Fence  int
+	Until  time.Time
+}
+
+// Attempt is one try at a delivery.
+type Attempt struct {
+	At         time.Time // set by the store
+	Channel    string    // webhook, mail, log
+	Delivered  bool
+	StatusCode int
+	// ErrorClass is a short fixed word such as timeout, refused, status,
+	// redirect or tls; never the receiver's words.
+	ErrorClass string
+	// RetryIn is when to try again; 0 with Delivered false means give up.
+	RetryIn time.Duration
+	Took    time.Duration
+}
+
+// ClaimDelivery takes a delivery for a while. ErrClaimed, ErrDone (received,
+// dead or cancelled) and ErrNotFound as for Claim; ErrConflict when it is not
+// due yet or still waits for a reviewer.
+func (s *Store) ClaimDelivery(ctx context.Context, id, worker string, lease time.Duration) (*DeliveryLease, error) {
+	l := &DeliveryLease{Worker: worker}
+	err := s.write(ctx, func(t *tx) error { return s.claimDelivery(t, l, id, lease) })
+	if err != nil {
+		return nil, fmt.Errorf("claim delivery %s: %w", id, err)
+	}
+	return l, nil
+}
+
+func (s *Store) claimDelivery(t *tx, l *DeliveryLease, id string, lease time.Duration) error {
+	until := t.at + lease.Microseconds()
+	err := t.each(`UPDATE deliveries SET fence = fence + 1, worker = $2, lease_until = $3
+		WHERE id = $1 AND state = 'pending' AND due_at <= $4 AND lease_until <= $4
+		RETURNING `+deliveryColumns+`, fence`, args(id, l.Worker, until, t.at), func(row scanner) (err error) {
+		l.Delivery, err = scanDelivery(row, &l.Fence)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if l.ID == "" {
+		return t.whyNotDelivery(id)
+	}
+	l.Until = timeOf(until)
+	if l.Stage == StageDeliver {
+		e, err := s.endpoint(t, l.Tenant, l.Recipient)
+		l.Endpoint = &e.Endpoint
+		return err
+	}
+	return s.findGuardian(t, l)
+}
+
+// findGuardian leaves Guardian nil when the notice is for reviewers, or when
+// the guardian is no longer bound: then nobody may be told.
+func (s *Store) findGuardian(t *tx, l *DeliveryLease) error {
+	if l.Notice == nil || l.Notice.To != "guardian" {
+		return nil
+	}
+	bound, err := s.guardians(t, l.Tenant, l.Notice.Child)
+	if i := slices.IndexFunc(bound, func(g Guardian) bool { return g.ID == l.Recipient }); i >= 0 {
+		l.Guardian = &bound[i]
+	}
+	return err
+}
+
+func (t *tx) whyNotDelivery(id string) error {
+	var state DeliveryState
+	var lease int64
+	if err := t.one("SELECT state, lease_until FROM deliveries WHERE id = $1", args(id), &state, &lease); err != nil {
+		return err
+	}
+	switch {
+	case state == DeliveryPending && lease > t.at:
+		return ErrClaimed
+	case state == DeliveryPending, state == DeliveryWaiting:
+		return ErrConflict
+	}
+	return ErrDone
+}
+
+// RecordAttempt writes what a try gave and returns where the delivery stands:
+// done, pending again, or dead after Options.MaxDeliveries or without RetryIn.
+// A dead notice to a guardian opens a case: it is never dropped. ErrLost when
+// the lease is no longer the newest.
+func (s *Store) RecordAttempt(ctx context.Context, l *DeliveryLease, a Attempt) (state DeliveryState, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		state, err = s.recordAttempt(t, l, a)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("record attempt at delivery %s: %w", l.ID, err)
+	}
+	return state, nil
+}
+
+func (s *Store) recordAttempt(t *tx, l *DeliveryLease, a Attempt) (DeliveryState, error) {
+	var tries, round int
+	err := t.one(`UPDATE deliveries SET attempts = attempts + 1, tries = tries + 1, lease_until = 0
+		WHERE id = $1 AND fence = $2 AND state = 'pending' AND lease_until > 0 RETURNING tries, attempts`, args(l.ID, l.Fence), &tries, &round)
+	if errors.Is(err, ErrNotFound) {
+		return "", ErrLost
+	}
+	if err != nil {
+		return "", err
+	}
+	_, err = t.exec("INSERT INTO attempts (delivery_id, n, at, channel, delivered, status_code, error_class, retry_in, took) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		l.ID, tries, t.at, a.Channel, flag(a.Delivered), a.StatusCode, a.ErrorClass, a.RetryIn.Microseconds(), a.Took.Microseconds())
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case a.Delivered:
+		return DeliveryDone, t.endDelivery(l.ID, DeliveryDone)
+	case a.RetryIn > 0 && round < s.options.MaxDeliveries:
+		return DeliveryPending, t.retryDelivery(l, t.at+a.RetryIn.Microseconds())
+	}
+	if err := t.endDelivery(l.ID, DeliveryDead); err != nil {
+		return "", err
+	}
+	return DeliveryDead, s.unreached(t, l)
+}
+
+func (t *tx) endDelivery(id string, state DeliveryState) error {
+	if _, err := t.exec("UPDATE deliveries SET state = $2, done_at = $3 WHERE id = $1", id, string(state), t.at); err != nil {
+		return err
+	}
+	return t.unpost(id)
+}
+
+func (t *tx) retryDelivery(l *DeliveryLease, due int64) error {
+	var queue string
+	if err := t.one("UPDATE deliveries SET due_at = $2 WHERE id = $1 RETURNING queue", args(l.ID, due), &queue); err != nil {
+		return err
+	}
+	return t.post(SubjectDelivery, l.ID, l.Stage, queue, due)
+}
+
+// unreached opens a case when a notice to a guardian found no way.
+func (s *Store) unreached(t *tx, l *DeliveryLease) error {
+	if l.Notice == nil || l.Notice.To != "guardian" || l.ItemID == "" {
+		return nil
+	}
+	severity := 2
+	if l.Urgency == pipeline.Urgent {
+		severity = 3
+	}
+	_, err := s.openCase(t, newCase{tenant: l.Tenant, itemID: l.ItemID, kind: review.KindNotice, reasons: []string{"guardian not reached"},
+		severity: severity, priority: review.PriorityOf(severity), deadline: time.Hour})
+	return err
+}

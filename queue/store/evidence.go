@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Evidence is something found in an item that a reviewer or an auditor needs:
+// a transcript, recognised text, a frame, a blurred rendition.
+type Evidence struct {
+	Kind string // transcript, ocr, frame, rendition, …
+	// Body is stored sealed under the item's key.
+	Body []byte
+	// MediaKey names an object in the media store, if there is one.
+	MediaKey string
+}
+
+func evidenceAAD(itemID string, n int) []byte {
+	return fmt.Appendf(nil, "evidence\x00%s\x00%d", itemID, n)
+}
+
+// keep writes evidence sealed under the item's key.
+func (s *Store) keep(t *tx, itemID string, key []byte, list []Evidence) error {
+	for n, e := range list {
+		sealed, err := s.keyring.Seal(key, evidenceAAD(itemID, n), e.Body)
+		if err != nil {
+			return err
+		}
+		_, err = t.exec("INSERT INTO evidence (item_id, n, kind, media_key, body) VALUES ($1, $2, $3, $4, $5)", itemID, n, e.Kind, e.MediaKey, sealed)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Evidence opens what Commit stored for an item; ErrErased when its key is
+// gone.
+func (s *Store) Evidence(ctx context.Context, tenant, itemID string) ([]Evidence, error) {
+	list, err := s.evidence(ctx, tenant, itemID)
+	if err != nil {
+		return nil, fmt.Errorf("open evidence of %s: %w", itemID, err)
+	}
+	return list, nil
+}
+
+func (s *Store) evidence(ctx context.Context, tenant, itemID string) ([]Evidence, error) {
+	var key, body []byte
+	if err := s.secrets(ctx, tenant, itemID, &key, &body); err != nil {
+		return nil, err
+	}
+	return allOf(s.reader(ctx), "SELECT n, kind, media_key, body FROM evidence WHERE item_id = $1 ORDER BY n", args(itemID),
+		func(row scanner) (e Evidence, err error) {
+			var n int
+			var sealed []byte
+			if err := row.Scan(&n, &e.Kind, &e.MediaKey, &sealed); err != nil {
+				return Evidence{}, err
+			}
+			e.Body, err = s.keyring.Open(key, evidenceAAD(itemID, n), sealed)
+			return e, err
+		})
+}
+
+// sealNote seals what a person wrote about an item; nothing when the item's
+// key is gone, for then there is nothing to seal it under.
+func (s *Store) sealNote(t *tx, itemID, about, note string) ([]byte, error) {
+	if note == "" {
+		return []byte{}, nil
+	}
+	var key []byte
+	err := t.one("SELECT wrapped FROM item_secrets WHERE item_id = $1", args(itemID), &key)
+	if errors.Is(err, ErrNotFound) {
+		return []byte{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.keyring.Seal(key, noteAAD(itemID, about), []byte(note))
+}
+
+// openNote is the reverse of sealNote; a note that is gone is empty.
+func (s *Store) openNote(t *tx, itemID, about string, sealed []byte) (string, error) {
+	if len(sealed) == 0 {
+		return "", nil
+	}
+	var key []byte
+	err := t.one("SELECT wrapped FROM item_secrets WHERE item_id = $1", args(itemID), &key)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	plain, err := s.keyring.Open(key, noteAAD(itemID, about), sealed)
+	return string(plain), err
+}
+
+func noteAAD(itemID, about string) []byte { return []byte("note\x00" + itemID + "\x00" + about) }

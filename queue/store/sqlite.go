@@ -1,0 +1,178 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// lite is SQLite: one writer that commits many callers' work with one fsync,
+// and a pool of readers, which WAL lets see the last commit meanwhile.
+type lite struct {
+	writer  *sql.DB
+	readers *sql.DB
+	reading *statements
+	group   *group
+	clock   func() time.Time
+}
+
+func openSQLite(ctx context.Context, path string, o Options, ring func()) (engine, error) {
+	if path == "" {
+		return nil, errors.New("sqlite: needs a path")
+	}
+	writer, err := sql.Open("sqlite", sqliteDSN(path, "synchronous(FULL)", "foreign_keys(1)", "journal_size_limit(67108864)"))
+	if err != nil {
+		return nil, err
+	}
+	writer.SetMaxOpenConns(1)
+	l := &lite{writer: writer, clock: o.Clock}
+	if l.clock == nil {
+		l.clock = time.Now
+	}
+	conn, err := writer.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(err, writer.Close())
+	}
+	l.readers, err = sql.Open("sqlite", sqliteDSN(path, "query_only(1)"))
+	if err != nil {
+		return nil, errors.Join(err, conn.Close(), writer.Close())
+	}
+	n := o.Readers
+	if n <= 0 {
+		n = 4
+	}
+	l.readers.SetMaxOpenConns(n)
+	l.readers.SetMaxIdleConns(n)
+	l.reading = newStatements(l.readers)
+	l.group = startGroup(conn, l.stamp, ring)
+	return l, nil
+}
+
+// sqliteDSN sets busy_timeout first, so that switching to WAL waits for
+// others too.
+func sqliteDSN(path string, pragmas ...string) string {
+	q := url.Values{"_pragma": append([]string{"busy_timeout(10000)", "journal_mode(WAL)"}, pragmas...)}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+func (l *lite) stamp() int64 { return l.clock().UnixMicro() }
+
+func (l *lite) now(context.Context) (int64, error) { return l.stamp(), nil }
+
+func (l *lite) write(ctx context.Context, work func(*tx) error) error {
+	return l.group.do(ctx, work)
+}
+
+func (l *lite) reader(ctx context.Context) *tx {
+	return &tx{ctx: ctx, on: l.readers, prepared: l.reading}
+}
+
+func (l *lite) ping(ctx context.Context) error {
+	var one int
+	return l.readers.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+}
+
+func (l *lite) close() error {
+	err := l.group.stop()
+	l.reading.close()
+	return errors.Join(err, l.readers.Close(), l.writer.Close())
+}
+
+// statements keeps prepared statements by their text: parsing costs more than
+// running for most of ours. The texts are few and constant.
+type statements struct {
+	on interface {
+		PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+	}
+	mu   sync.RWMutex
+	by   map[string]*sql.Stmt
+	most int
+}
+
+func newStatements(on interface {
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}) *statements {
+	return &statements{on: on, by: map[string]*sql.Stmt{}, most: 400}
+}
+
+// get returns nil when a statement cannot be prepared; running it plainly
+// then gives the error.
+func (s *statements) get(ctx context.Context, query string) *sql.Stmt {
+	s.mu.RLock()
+	st := s.by[query]
+	s.mu.RUnlock()
+	if st != nil {
+		return st
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st := s.by[query]; st != nil {
+		return st
+	}
+	if len(s.by) >= s.most {
+		return nil
+	}
+	st, err := s.on.PrepareContext(ctx, query)
+	if err != nil {
+		return nil
+	}
+	s.by[query] = st
+	return st
+}
+
+func (s *statements) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range s.by {
+		st.Close()
+	}
+	s.by = nil
+	s.most = 0
+}
+
+// busy reports whether another process held the write lock for too long.
+func busy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
+func sqliteUnique(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+}
+
+func sqliteCheck(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code() == sqlite3.SQLITE_CONSTRAINT_CHECK
+}
+
+func violatesUnique(err error) bool { return sqliteUnique(err) || postgresCode(err) == "23505" }
+
+func violatesCheck(err error) bool { return sqliteCheck(err) || postgresCode(err) == "23514" }
+
+func (l *lite) migrate(ctx context.Context) error {
+	db, err := sql.Open("sqlite", sqliteDSN(l.path(ctx), "synchronous(FULL)"))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	return migrateUp(ctx, db, "sqlite")
+}
+
+// path asks the database where it lies, so that nothing must be carried.
+func (l *lite) path(ctx context.Context) string {
+	var seq int
+	var name, file string
+	if err := l.readers.QueryRowContext(ctx, "PRAGMA database_list").Scan(&seq, &name, &file); err != nil {
+		return fmt.Sprintf("unknown (%v)", err)
+	}
+	return file
+}

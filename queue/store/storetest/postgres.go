@@ -1,0 +1,177 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the pgx driver for database/sql
+)
+
+// server is the PostgreSQL of this test process; it ends with the process.
+var server = sync.OnceValues(startServer)
+
+// errAbsent means that this machine has no PostgreSQL that we could start.
+var errAbsent = errors.New("no PostgreSQL in /usr/lib/postgresql/*/bin and no NIGHTLIGHT_TEST_POSTGRES")
+
+// StartPostgres returns the dsn of a fresh, empty database, dropped when the
+// test ends. The server is that of NIGHTLIGHT_TEST_POSTGRES, or one that the
+// first call starts for this process.
+func StartPostgres(t testing.TB) string {
+	t.Helper()
+	base := os.Getenv("NIGHTLIGHT_TEST_POSTGRES")
+	if base == "" {
+		var err error
+		if base, err = server(); errors.Is(err, errAbsent) {
+			missing(t, err.Error())
+		} else if err != nil {
+			t.Fatalf("start PostgreSQL: %v", err)
+		}
+	}
+	var b [8]byte
+	rand.Read(b[:])
+	name := "nl_" + hex.EncodeToString(b[:])
+	admin(t, base, "CREATE DATABASE "+name)
+	t.Cleanup(func() { admin(t, base, "DROP DATABASE "+name+" WITH (FORCE)") })
+	u, err := url.Parse(base)
+	if err != nil {
+		t.Fatalf("read the dsn of PostgreSQL: %v", err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+func admin(t testing.TB, dsn, statement string) {
+	t.Helper()
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// startServer runs initdb and postgres in a folder of its own. A shell that
+// waits for our end of a pipe stops the server by its pid and removes the
+// folder, however this process ends.
+func startServer() (dsn string, err error) {
+	bins, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	if len(bins) == 0 {
+		return "", errAbsent
+	}
+	bin := bins[len(bins)-1]
+	dir, err := os.MkdirTemp("", "nightlight-postgres-")
+	if err != nil {
+		return "", err
+	}
+	who, err := unprivileged(dir)
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	port, err := freePort()
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	init := exec.Command(filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "db"), "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8")
+	init.Dir, init.SysProcAttr = dir, who
+	if out, err := init.CombinedOutput(); err != nil {
+		return "", errors.Join(fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(out)), os.RemoveAll(dir))
+	}
+	if err := run(bin, dir, port, who); err != nil {
+		return "", err
+	}
+	dsn = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
+	return dsn, await(dsn, dir)
+}
+
+// keeper starts the server, and stops it when its standard input ends.
+const keeper = `"$1" -D "$2/db" -c listen_addresses=127.0.0.1 -c port="$3" -c unix_socket_directories= -c fsync=on -c max_connections=200 >"$2/log" 2>&1 &
+pid=$!
+cat >/dev/null
+kill -INT $pid
+wait $pid
+rm -rf "$2"`
+
+func run(bin, dir string, port int, who *syscall.SysProcAttr) error {
+	// a group of its own, so that Ctrl-C reaches the tests and not the keeper
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if who != nil {
+		attr.Credential = who.Credential
+	}
+	keep := exec.Command("/bin/sh", "-c", keeper, "keeper", filepath.Join(bin, "postgres"), dir, strconv.Itoa(port))
+	keep.Dir, keep.SysProcAttr = dir, attr
+	// the pipe stays open until this process ends; nobody writes to it
+	if _, err := keep.StdinPipe(); err != nil {
+		return err
+	}
+	return keep.Start()
+}
+
+// unprivileged gives the folder to the user postgres when we are root, whom
+// PostgreSQL refuses.
+func unprivileged(dir string) (*syscall.SysProcAttr, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		return nil, fmt.Errorf("%w: running as root without a user postgres", errAbsent)
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	if err != nil {
+		return nil, err
+	}
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, os.Chown(dir, uid, gid)
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// await returns when the server answers.
+func await(dsn, dir string) error {
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		if err = db.PingContext(ctx); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			log, _ := os.ReadFile(filepath.Join(dir, "log"))
+			return fmt.Errorf("await PostgreSQL: %w: %s", err, bytes.TrimSpace(log))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
