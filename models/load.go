@@ -93,7 +93,7 @@ func (s *Set) load(m catalog.Model) error {
 	switch m.Role {
 	case "text":
 		return s.loadText(m)
-	case "photo":
+	case "image":
 		session, err := s.Session(m.Name, SessionOptions{})
 		if err != nil {
 			return err

@@ -122,7 +122,7 @@ func TestAMissingFileIsSaidAndTheRestIsLoaded(t *testing.T) {
 	}
 	defer set.Close()
 	want := fmt.Sprint([]pipeline.Fault{{Source: "open-nsfw@0.1.0", Reason: "missing_model"}})
-	if got := fmt.Sprint(set.MissingFor("photo")); got != want {
+	if got := fmt.Sprint(set.MissingFor("image")); got != want {
 		t.Errorf("missing for photos: got %v, want %v", got, want)
 	}
 	if got := set.MissingFor("text"); len(got) != 0 {
