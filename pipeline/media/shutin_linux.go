@@ -32,8 +32,8 @@ func shutIn(l childLimits) (childReport, error) {
 		what  int
 		value uint64
 	}{
-		{unix.RLIMIT_AS, size + 2*uint64(l.memory)}, // Go reserves far more than it uses, so what is mapped now comes on top
-		{unix.RLIMIT_DATA, uint64(l.memory) + 64<<20},
+		{unix.RLIMIT_AS, size + 2*uint64(l.memory)},    // Go reserves far more than it uses, so what is mapped now comes on top
+		{unix.RLIMIT_DATA, uint64(l.memory) + 128<<20}, // Go maps whole arenas of 64 MiB that it then fills only in part
 		{unix.RLIMIT_NOFILE, 16},
 		{unix.RLIMIT_FSIZE, 0},
 		{unix.RLIMIT_CORE, 0},
