@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -23,6 +24,13 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the pgx driver for database/sql
 )
 
+// running is a server, and the pipe whose end stops it: while somebody holds
+// it, it is not collected and closed.
+type running struct {
+	dsn  string
+	pipe io.WriteCloser
+}
+
 // server is the PostgreSQL of this test process; it ends with the process.
 var server = sync.OnceValues(startServer)
 
@@ -36,12 +44,14 @@ func StartPostgres(t testing.TB) string {
 	t.Helper()
 	base := os.Getenv("NIGHTLIGHT_TEST_POSTGRES")
 	if base == "" {
-		var err error
-		if base, err = server(); errors.Is(err, errAbsent) {
+		r, err := server()
+		if errors.Is(err, errAbsent) {
 			missing(t, err.Error())
-		} else if err != nil {
+		}
+		if err != nil {
 			t.Fatalf("start PostgreSQL: %v", err)
 		}
+		base = r.dsn
 	}
 	var b [8]byte
 	rand.Read(b[:])
@@ -71,34 +81,34 @@ func admin(t testing.TB, dsn, statement string) {
 // startServer runs initdb and postgres in a folder of its own. A shell that
 // waits for our end of a pipe stops the server by its pid and removes the
 // folder, however this process ends.
-func startServer() (dsn string, err error) {
+func startServer() (*running, error) {
 	bins, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if len(bins) == 0 {
-		return "", errAbsent
+		return nil, errAbsent
 	}
 	bin := bins[len(bins)-1]
 	dir, err := os.MkdirTemp("", "nightlight-postgres-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	who, err := unprivileged(dir)
 	if err != nil {
-		return "", errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	port, err := freePort()
 	if err != nil {
-		return "", errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	init := exec.Command(filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "db"), "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8")
 	init.Dir, init.SysProcAttr = dir, who
 	if out, err := init.CombinedOutput(); err != nil {
-		return "", errors.Join(fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(out)), os.RemoveAll(dir))
+		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(out)), os.RemoveAll(dir))
 	}
-	if err := run(bin, dir, port, who); err != nil {
-		return "", err
+	r := &running{dsn: fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)}
+	if r.pipe, err = run(bin, dir, port, who); err != nil {
+		return nil, err
 	}
-	dsn = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
-	return dsn, await(dsn, dir)
+	return r, await(r.dsn, dir)
 }
 
 // keeper starts the server, and stops it when its standard input ends.
@@ -109,7 +119,7 @@ kill -INT $pid
 wait $pid
 rm -rf "$2"`
 
-func run(bin, dir string, port int, who *syscall.SysProcAttr) error {
+func run(bin, dir string, port int, who *syscall.SysProcAttr) (io.WriteCloser, error) {
 	// a group of its own, so that Ctrl-C reaches the tests and not the keeper
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if who != nil {
@@ -117,11 +127,11 @@ func run(bin, dir string, port int, who *syscall.SysProcAttr) error {
 	}
 	keep := exec.Command("/bin/sh", "-c", keeper, "keeper", filepath.Join(bin, "postgres"), dir, strconv.Itoa(port))
 	keep.Dir, keep.SysProcAttr = dir, attr
-	// the pipe stays open until this process ends; nobody writes to it
-	if _, err := keep.StdinPipe(); err != nil {
-		return err
+	pipe, err := keep.StdinPipe() // nobody writes to it; its end is the message
+	if err != nil {
+		return nil, err
 	}
-	return keep.Start()
+	return pipe, keep.Start()
 }
 
 // unprivileged gives the folder to the user postgres when we are root, whom
