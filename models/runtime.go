@@ -28,7 +28,8 @@ func OpenRuntime(library string) (*Runtime, error) {
 		return nil, errors.New("open ONNX Runtime: it is open already")
 	}
 	ort.SetSharedLibraryPath(library)
-	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+	// Errors come back from calls; what the library would write to standard error besides says nothing more.
+	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		return nil, fmt.Errorf("open ONNX Runtime: %w", err)
 	}
 	return &Runtime{}, nil
