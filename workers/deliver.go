@@ -31,11 +31,7 @@ func (w *Worker) Deliver(ctx context.Context, id string) error {
 		attempt.ErrorClass = "unreadable"
 		return w.recordAttempt(ctx, lease, attempt)
 	}
-	secrets := make([]string, len(lease.Endpoint.Secrets))
-	for i, s := range lease.Endpoint.Secrets {
-		secrets[i] = string(s)
-	}
-	answer, err := w.Webhooks.Send(ctx, webhook.Message{ID: lease.ID, URL: lease.Endpoint.URL, Body: body, Secrets: secrets})
+	answer, err := w.Webhooks.Send(ctx, webhook.Message{ID: lease.ID, URL: lease.Endpoint.URL, Body: body, Secrets: lease.Endpoint.Secrets})
 	attempt.StatusCode, attempt.Took = answer.Status, answer.Elapsed
 	switch {
 	case err == nil:

@@ -25,9 +25,5 @@ func (o Outbox) TakeOutbox(ctx context.Context, limit int) ([]queue.Outgoing, er
 
 // MarkSent implements queue.Outbox.
 func (o Outbox) MarkSent(ctx context.Context, ids []int64) error {
-	tasks := make([]store.Task, len(ids))
-	for i, id := range ids {
-		tasks[i] = store.Task{ID: id}
-	}
-	return o.Store.MarkSent(ctx, tasks)
+	return o.Store.MarkSent(ctx, ids)
 }

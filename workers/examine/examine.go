@@ -131,3 +131,6 @@ func Class(err error) string {
 	}
 	return "error"
 }
+
+// Close ends the decoding children.
+func (e *Examiner) Close() error { return e.Decoder.Close() }
