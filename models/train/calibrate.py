@@ -75,7 +75,7 @@ def fit(z, rows):
     lang = np.array([script(r.text) for r in rows])
     y = np.stack([r.y for r in rows]) > 0.5
     own = (src == "corpus") | (src == "hard")
-    calm = (src == "kdconv") | (src == "chatterbot")
+    calm = (src == "kdconv") | (src == "chatterbot") | (src == "chat")
     table, metrics = {}, {"labels": {}}
     for i, name in enumerate(LABELS):
         urgent = name in URGENT

@@ -225,6 +225,25 @@ def corpus(folder, hard=False):
                 yield r
 
 
+def chat(folder):
+    """Everyday chat by our own hand: as fully labelled as the corpus, mostly with no label."""
+    for file in sorted(glob.glob(f"{folder}/*.txt")):
+        for line in open(file, encoding="utf-8"):
+            r = corpus_line(line.rstrip("\n"), None)
+            if r:
+                r.src = "chat"
+                yield r
+
+
+def contrast(folder):
+    """Our own short statements about groups, for and against: only bullying.hate is labelled."""
+    for r in list(corpus(f"{folder}/train")) + list(corpus(f"{folder}/hard", hard=True)):
+        r.src = "contrast"
+        r.w = np.zeros(N, np.float32)
+        r.w[HATE] = 2.0
+        yield r
+
+
 def corpus_line(line, main):
     if not line.strip():
         return None
@@ -315,7 +334,7 @@ def test_texts(folder):
 
 
 def load(folder, corpus_folder, tests=None, log=print):
-    """Returns (train, valid): valid is a tenth of the corpus and of the benign chat, and COLD dev."""
+    """Returns (train, valid): valid is a tenth of the corpus and more of the benign chat."""
     banned = held_out_keys(folder, test_texts(tests) if tests else ())
     dev = {key(r.text) for r in cold(folder, "dev")} | {key(r.text) for r in edos(folder, "dev")}
     train, valid, seen, dropped = [], [], set(), {}
@@ -339,6 +358,8 @@ def load(folder, corpus_folder, tests=None, log=print):
 
     add(corpus(f"{corpus_folder}/train"), lambda r: fraction(key(r.text)) < 0.10)
     add(corpus(f"{corpus_folder}/hard", hard=True), lambda r: fraction(key(r.text)) < 0.15)
+    add(chat(f"{corpus_folder}/benign"), lambda r: fraction(key(r.text)) < 0.25)
+    add(contrast(os.path.join(os.path.dirname(os.path.abspath(__file__)), "contrast")))
     add(cold(folder, "train"))
     add(edos(folder, "train"))
     add(davidson(folder))

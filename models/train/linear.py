@@ -89,12 +89,12 @@ def train(rows, hasher, epochs, seed, repeat, log):
     for epoch in range(epochs):
         order = []
         for i, r in enumerate(rows):
-            order += [i] * (repeat if r.src in ("corpus", "hard") else 1)
+            order += [i] * (repeat if r.src in ("corpus", "hard", "contrast") else 1)
         rng.shuffle(order)
         total = 0.0
         for i in order:
             r, f = rows[i], plain[i]
-            if r.src in ("corpus", "hard") and rng.random() < 0.4:
+            if r.src in ("corpus", "hard", "contrast") and rng.random() < 0.4:
                 f = hasher.rows(cloak(r.text), r.context)[0]
             value = 1.0 / np.sqrt(len(f) + 1.0)
             z = weight[f].sum(0) * value + bias

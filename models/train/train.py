@@ -21,9 +21,9 @@ import tokenizer
 from labels import INDEX, LABELS
 
 MIX = {
-    "broad": dict(corpus=.27, hard=.04, cold=.27, edos=.14, davidson=.08, surge=.01, swsr=.06,
+    "broad": dict(corpus=.27, hard=.04, contrast=.03, chat=.03, cold=.27, edos=.14, davidson=.08, surge=.01, swsr=.06,
                   diasafety=.02, telefraud=.03, kdconv=.06, chatterbot=.02),
-    "corpus": dict(corpus=.50, hard=.12, cold=.11, edos=.06, davidson=.03, surge=.01, swsr=.03,
+    "corpus": dict(corpus=.46, hard=.13, contrast=.04, chat=.06, cold=.11, edos=.06, davidson=.03, surge=.01, swsr=.03,
                    diasafety=.01, telefraud=.01, kdconv=.09, chatterbot=.03),
 }
 PUBLIC_TOKENS = 56
@@ -47,6 +47,7 @@ class Stream:
         self.by_label = {}
         for r in self.by.get("corpus", []):
             self.by_label.setdefault(r.main, []).append(r)
+        self.calm = self.by["kdconv"] + self.by.get("chat", []) * 8
         self.cache = {}
 
     def ids(self, text):
@@ -62,9 +63,9 @@ class Stream:
 
     def example(self, rng):
         r = self.draw(rng)
-        own = r.src in ("corpus", "hard")
+        own = r.src in ("corpus", "hard", "contrast", "chat")
         text, context, y = r.text, list(r.context), r.y
-        calm = self.by.get("kdconv") or self.by["cold"]
+        calm = self.calm
         if own and rng.random() < 0.06:
             other = rng.choice(self.by.get("hard", calm) if rng.random() < 0.5 else calm)
             if len(other.text) < 60:
@@ -141,7 +142,7 @@ def report(net, valid, enc, log):
 
     rng = random.Random(5)
     own = [r for r in valid if r.src in ("corpus", "hard")]
-    calm = [r for r in valid if r.src in ("kdconv", "chatterbot")][:400]
+    calm = [r for r in valid if r.src in ("kdconv", "chatterbot", "chat")][-500:]
     dev = [r for r in valid if r.src == "cold-dev"]
     dev = rng.sample(dev, min(600, len(dev)))
     rows = own + calm + dev

@@ -1,0 +1,152 @@
+"""Writes the trained encoder as ONNX: float32 for comparison, int8 for the product.
+
+The graph is put together by hand from ONNX Runtime's fused operators (Attention,
+SkipLayerNormalization, BiasGelu), so no exporter's taste stands between the weights and the file.
+int8: dynamic activations, per-channel weights, reduced range (7 bits), because plain 8 bits saturate
+on CPUs without VNNI; embeddings int8 with a scale a row. Activation scales are taken over a whole
+input tensor, so inputs are to be run one at a time (batch 1): then no score depends on a neighbour.
+"""
+import argparse
+import hashlib
+import os
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto as T, helper as h, numpy_helper as nh
+
+import model
+import tokenizer
+from labels import LABELS
+
+
+def build(net, path, quantised_embeddings):
+    nodes, inits = [], []
+    heads = net.layers[0].heads
+
+    def put(name, array, dtype=np.float32):
+        inits.append(nh.from_array(np.array(array, dtype=dtype, order="C"), name))
+        return name
+
+    def op(kind, ins, out, domain="", **attrs):
+        nodes.append(h.make_node(kind, ins, [out], domain=domain, name=out, **attrs))
+        return out
+
+    ms = "com.microsoft"
+    word = net.word.weight.detach().numpy().copy()
+    word[: len(tokenizer.SPECIALS)] = net.special.detach().numpy()
+    if quantised_embeddings:
+        scale = np.maximum(np.abs(word).max(1, keepdims=True), 1e-8) / 127
+        put("word", np.round(word / scale), np.int8)
+        put("word_scale", scale)
+        x = op("Cast", [op("Gather", ["word", "ids"], "e8")], "ef", to=T.FLOAT)
+        x = op("Mul", [x, op("Gather", ["word_scale", "ids"], "es")], "embedded")
+    else:
+        put("word", word)
+        x = op("Gather", ["word", "ids"], "embedded")
+    put("position", net.position.detach().numpy())
+    put("zero", [0], np.int64), put("one", [1], np.int64)
+    length = op("Slice", [op("Shape", ["ids"], "shape"), "one", put("two", [2], np.int64)], "length")
+    p = op("Slice", ["position", "zero", length, "zero"], "positions")
+    x = op("Add", [x, p], "placed")
+    eps = float(net.norm.eps)
+    x = op("LayerNormalization", [x, put("norm.w", net.norm.weight.detach()), put("norm.b", net.norm.bias.detach())],
+           "x0", axis=-1, epsilon=eps)
+    m32 = op("Cast", ["mask"], "mask32", to=T.INT32)
+    for n, layer in enumerate(net.layers):
+        g = lambda name, t: put(f"l{n}.{name}", t.detach().numpy())
+        a = op("Attention", [x, g("qkv.w", layer.qkv.weight.T), g("qkv.b", layer.qkv.bias), m32],
+               f"l{n}.attention", ms, num_heads=heads)
+        a = op("MatMul", [a, g("out.w", layer.out.weight.T)], f"l{n}.out")
+        x = op("SkipLayerNormalization", [a, x, g("n1.w", layer.norm1.weight), g("n1.b", layer.norm1.bias),
+                                          g("out.b", layer.out.bias)], f"l{n}.mid", ms, epsilon=eps)
+        u = op("MatMul", [x, g("up.w", layer.up.weight.T)], f"l{n}.up")
+        u = op("BiasGelu", [u, g("up.b", layer.up.bias)], f"l{n}.gelu", ms)
+        u = op("MatMul", [u, g("down.w", layer.down.weight.T)], f"l{n}.down")
+        x = op("SkipLayerNormalization", [u, x, g("n2.w", layer.norm2.weight), g("n2.b", layer.norm2.bias),
+                                          g("down.b", layer.down.bias)], f"x{n + 1}", ms, epsilon=eps)
+    put("minus_one", [-1], np.int64)
+    keep = op("Unsqueeze", [op("Cast", ["mask"], "maskf", to=T.FLOAT), "minus_one"], "keep")
+    total = op("ReduceSum", [op("Mul", [x, keep], "kept"), "one"], "total", keepdims=0)
+    count = op("ReduceSum", [keep, "one"], "count", keepdims=0)
+    mean = op("Div", [total, count], "mean")
+    gone = op("Mul", [op("Sub", [keep, put("onef", 1.0)], "less"), put("far", 1e4)], "gone")
+    top = op("ReduceMax", [op("Add", [x, gone], "open")], "top", axes=[1], keepdims=0)
+    first = op("Gather", [x, put("at0", 0, np.int64)], "first", axis=1)
+    pooled = op("Concat", [first, mean, top], "pooled", axis=1)
+    z = op("MatMul", [pooled, put("head.w", net.head.weight.detach().numpy().T)], "scores")
+    op("Add", [z, put("head.b", net.head.bias.detach().numpy())], "logits")
+    graph = h.make_graph(
+        nodes, "text-encoder",
+        [h.make_tensor_value_info("ids", T.INT64, ["batch", "tokens"]),
+         h.make_tensor_value_info("mask", T.INT64, ["batch", "tokens"])],
+        [h.make_tensor_value_info("logits", T.FLOAT, ["batch", len(LABELS)])], inits)
+    m = h.make_model(graph, producer_name="nightlight",
+                     opset_imports=[h.make_opsetid("", 17), h.make_opsetid(ms, 1)])
+    m.ir_version = 8
+    m.metadata_props.add(key="labels", value=",".join(LABELS))
+    onnx.save(m, path)
+
+
+def quantise(source, target):
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(source, target, per_channel=True, reduce_range=True, weight_type=QuantType.QInt8,
+                     op_types_to_quantize=["MatMul", "Attention"], nodes_to_exclude=["scores"],
+                     extra_options={"MatMulConstBOnly": True, "DefaultTensorType": T.FLOAT})
+
+
+def load(path, weights, e5_path):
+    pieces, _ = tokenizer.load(f"{weights}/vocab.tsv.gz")
+    saved = torch.load(path, map_location="cpu")
+    layers = [int(n) for n in saved["layers"].split(",")]
+    net = model.from_e5(e5_path, pieces, layers)
+    net.load_state_dict(saved["average"])
+    return net.eval()
+
+
+def session(path, threads=1):
+    import onnxruntime as ort
+
+    o = ort.SessionOptions()
+    o.intra_op_num_threads = threads
+    return ort.InferenceSession(path, o, providers=["CPUExecutionProvider"])
+
+
+def run(s, inputs):
+    """Logits of finished inputs, one at a time, as the product runs them."""
+    out = np.zeros((len(inputs), len(LABELS)), np.float32)
+    for i, ids in enumerate(inputs):
+        a = np.array([ids], np.int64)
+        out[i] = s.run(None, {"ids": a, "mask": np.ones_like(a)})[0][0]
+    return out
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--from", dest="source", required=True)
+    p.add_argument("--e5", required=True)
+    p.add_argument("--weights", required=True)
+    p.add_argument("--work", required=True)
+    a = p.parse_args()
+    net = load(a.source, a.weights, a.e5)
+    build(net, f"{a.work}/encoder.fp32.onnx", False)
+    build(net, f"{a.work}/encoder.mixed.onnx", True)
+    target = f"{a.weights}/model.onnx"
+    quantise(f"{a.work}/encoder.mixed.onnx", target)
+    rng = np.random.default_rng(1)
+    inputs = [[0] + rng.integers(7, net.word.weight.shape[0], n).tolist() + [2] for n in (1, 5, 12, 40, 90)]
+    with torch.no_grad():
+        want = np.stack([net(torch.tensor([i]), torch.ones(1, len(i), dtype=torch.long))[0].numpy() for i in inputs])
+    got = run(session(f"{a.work}/encoder.fp32.onnx"), inputs)
+    low = run(session(target), inputs)
+    print("float32 graph against torch, largest difference", float(np.abs(got - want).max()))
+    print("int8 against float32, largest difference", float(np.abs(low - got).max()))
+    if np.abs(got - want).max() > 1e-3:
+        raise SystemExit("the float32 graph does not say what torch says")
+    raw = open(target, "rb").read()
+    print("model.onnx", len(raw), hashlib.sha256(raw).hexdigest(), "float32", os.path.getsize(f"{a.work}/encoder.fp32.onnx"))
+
+
+if __name__ == "__main__":
+    main()
