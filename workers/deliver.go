@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"nightlight/pipeline"
 	"nightlight/queue/store"
 	"nightlight/workers/webhook"
 )
@@ -26,10 +27,17 @@ func (w *Worker) Deliver(ctx context.Context, id string) error {
 		return fmt.Errorf("claim delivery %s: %w", id, err)
 	}
 	attempt := store.Attempt{Channel: "webhook"}
-	body, err := eventBody(lease.Delivery)
-	if err != nil || lease.Endpoint == nil {
-		attempt.ErrorClass = "unreadable"
+	if lease.Endpoint == nil {
+		attempt.ErrorClass = "no_endpoint"
 		return w.recordAttempt(ctx, lease, attempt)
+	}
+	it, err := w.Store.Item(ctx, lease.Tenant, lease.ItemID)
+	if err != nil {
+		return fmt.Errorf("item of delivery %s: %w", id, err)
+	}
+	body, err := eventBody(lease.Delivery, it)
+	if err != nil {
+		return fmt.Errorf("write delivery %s: %w", id, err)
 	}
 	answer, err := w.Webhooks.Send(ctx, webhook.Message{ID: lease.ID, URL: lease.Endpoint.URL, Body: body, Secrets: lease.Endpoint.Secrets})
 	attempt.StatusCode, attempt.Took = answer.Status, answer.Elapsed
@@ -64,16 +72,36 @@ func (w *Worker) recordAttempt(ctx context.Context, lease *store.DeliveryLease, 
 	return nil
 }
 
-// event is the body of a webhook: the type, the time, and what GET
-// /v1/items/{id} would say without the content.
+// event is the body of a webhook: what happened, when, and where the item
+// stands. It holds no word of the content and none of the signals, which are
+// many; GET /v1/items/{id} gives them.
 type event struct {
-	Type      string          `json:"type"`
-	Timestamp time.Time       `json:"timestamp"`
-	Data      json.RawMessage `json:"data"`
+	Type      string    `json:"type"`
+	Timestamp time.Time `json:"timestamp"`
+	Data      eventData `json:"data"`
 }
 
-func eventBody(d store.Delivery) ([]byte, error) {
-	return json.Marshal(event{d.Effect, d.CreatedAt.UTC(), d.Payload})
+type eventData struct {
+	ID             string                  `json:"id"`
+	ExternalID     string                  `json:"external_id,omitempty"`
+	ConversationID string                  `json:"conversation_id,omitempty"`
+	State          store.State             `json:"state"`
+	Action         pipeline.Action         `json:"action"`
+	Labels         []pipeline.LabelScore   `json:"labels"`
+	Interventions  []pipeline.Intervention `json:"interventions"`
+	PolicyVersion  string                  `json:"policy_version"`
+	CaseID         string                  `json:"case_id,omitempty"`
+	// Decision is a person's, for item.resolved and item.reversed.
+	Decision json.RawMessage `json:"decision,omitempty"`
+}
+
+func eventBody(d store.Delivery, it store.Item) ([]byte, error) {
+	data := eventData{ID: it.ID, ExternalID: it.ExternalID, ConversationID: it.ConversationID, State: it.State, Action: it.Action,
+		Labels: []pipeline.LabelScore{}, Interventions: []pipeline.Intervention{}, CaseID: it.CaseID, Decision: d.Payload}
+	if v := it.Verdict; v != nil {
+		data.Labels, data.Interventions, data.PolicyVersion = v.Labels, v.Interventions, v.PolicyVersion
+	}
+	return json.Marshal(event{d.Effect, d.CreatedAt.UTC(), data})
 }
 
 func errorClass(err error) string {
