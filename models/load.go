@@ -110,6 +110,10 @@ func (s *Set) load(m catalog.Model) error {
 
 // loadText loads a text model of either form. The manifest lists the best first.
 func (s *Set) loadText(m catalog.Model) error {
+	session, err := s.Session(m.Name, SessionOptions{AnyShape: true})
+	if err != nil {
+		return err
+	}
 	also := map[string][]byte{}
 	for _, f := range m.Also {
 		content, err := catalog.Read(s.dirs.Of(m), f)
@@ -117,10 +121,6 @@ func (s *Set) loadText(m catalog.Model) error {
 			return fmt.Errorf("load %s: %w", m.Name, err)
 		}
 		also[f.Name] = content
-	}
-	session, err := s.Session(m.Name, SessionOptions{AnyShape: true})
-	if err != nil {
-		return err
 	}
 	classifier, err := newText(m, session, also)
 	if err != nil {

@@ -46,15 +46,18 @@ func TestTheShippedManifestHoldsTogether(t *testing.T) {
 				t.Errorf("%s calibrates %s, which it does not claim", model.Name, label)
 			}
 		}
-		if _, err := os.Stat(filepath.Join("..", filepath.FromSlash(model.Card))); model.Card == "" || err != nil {
-			t.Errorf("%s has no card: %v", model.Name, err)
-		}
 		if model.Origin == catalog.Committed {
+			if _, err := catalog.Read("../weights", model.Main()); errors.Is(err, catalog.ErrMissing) && !model.Required {
+				continue // it may come later; what is there must hold together
+			}
 			for _, f := range append([]catalog.File{model.Main()}, model.Also...) {
 				if _, err := catalog.Read("../weights", f); err != nil {
 					t.Errorf("%s: %v; run go run ./models/setup/pin after a training", model.Name, err)
 				}
 			}
+		}
+		if _, err := os.Stat(filepath.Join("..", filepath.FromSlash(model.Card))); model.Card == "" || err != nil {
+			t.Errorf("%s has no card: %v", model.Name, err)
 		}
 	}
 }

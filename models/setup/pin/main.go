@@ -4,8 +4,10 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -85,6 +87,9 @@ func pinBlock(block string, read func(file string) ([]byte, error)) (string, err
 		return "", fmt.Errorf("no file, sha256 or bytes in the block that begins %q", strings.SplitN(block, "\n", 2)[0])
 	}
 	content, err := read(file[1])
+	if errors.Is(err, fs.ErrNotExist) && strings.Contains(block, "\n    required: false\n") {
+		return block, nil
+	}
 	if err != nil {
 		return "", err
 	}

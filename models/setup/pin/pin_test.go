@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -44,6 +45,14 @@ func TestPinningWritesOnlyThePinsOfCommittedFiles(t *testing.T) {
 	).Replace(before)
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	absent := func(string) ([]byte, error) { return nil, fs.ErrNotExist }
+	if _, err := pinned(before, absent); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without its file, a model that is needed gave %v", err)
+	}
+	optional := strings.Replace(before, "    origin: committed", "    required: false\n    origin: committed", 1)
+	if got, err := pinned(optional, absent); err != nil || got != optional {
+		t.Errorf("without its file, an optional model became %q, %v, want it left alone", got, err)
 	}
 	delete(files, "b/fold.gz")
 	if _, err := pinned(before, read); err == nil {
