@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"nightlight/pipeline"
@@ -68,6 +69,9 @@ func (s *Store) openCase(t *tx, n newCase) (id string, err error) {
 
 const caseColumns = `c.id, c.tenant, c.item_id, c.kind, c.state, c.labels, c.reasons, c.severity, c.priority, c.opened_at, c.deadline_at,
 	c.votes, c.votes_needed, c.needs_role, c.reports, c.reviewer, c.lease_until, c.closed_at, c.action, c.token`
+
+// caseReturning is caseColumns where a statement knows no alias.
+var caseReturning = strings.ReplaceAll(caseColumns, "c.", "")
 
 // heldCase is a case with the token of whoever holds it.
 type heldCase struct {

@@ -47,9 +47,9 @@ const nextQuery = `SELECT c.id FROM cases c JOIN items i ON i.id = c.item_id
 	LIMIT 1`
 
 func (s *Store) nextCase(t *tx, r review.Reviewer) (c heldCase, err error) {
-	err = firstOf(t, `UPDATE cases AS c SET lease_until = $3 WHERE c.id =
+	err = firstOf(t, `UPDATE cases SET lease_until = $3 WHERE id =
 		(SELECT id FROM cases WHERE reviewer = $1 AND state = 'open' AND lease_until > $2 ORDER BY id LIMIT 1)
-		RETURNING `+caseColumns, args(r.ID, t.at, s.caseUntil(t)), scanCase, &c)
+		RETURNING `+caseReturning, args(r.ID, t.at, s.caseUntil(t)), scanCase, &c)
 	if !errors.Is(err, ErrNotFound) {
 		return c, err
 	}
@@ -81,8 +81,8 @@ func (s *Store) mostSevere(t *tx, r review.Reviewer) (int, error) {
 
 // lease gives a free case to the reviewer.
 func (s *Store) lease(t *tx, r review.Reviewer, caseID string) (c heldCase, err error) {
-	err = firstOf(t, `UPDATE cases AS c SET reviewer = $2, token = $3, lease_until = $4
-		WHERE c.id = $1 AND c.state = 'open' AND c.lease_until <= $5 RETURNING `+caseColumns,
+	err = firstOf(t, `UPDATE cases SET reviewer = $2, token = $3, lease_until = $4
+		WHERE id = $1 AND state = 'open' AND lease_until <= $5 RETURNING `+caseReturning,
 		args(caseID, r.ID, secret(18), s.caseUntil(t), t.at), scanCase, &c)
 	if errors.Is(err, ErrNotFound) {
 		err = ErrClaimed
