@@ -1,0 +1,144 @@
+package eval
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/text/unicode/norm"
+
+	"nightlight/pipeline"
+)
+
+func corpus(t *testing.T, folders ...string) map[string]string {
+	t.Helper()
+	seen := map[string]string{}
+	for _, folder := range folders {
+		files, err := filepath.Glob(filepath.Join("..", folder, "*.txt"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", folder, len(files), err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(b)) {
+				e, err := parseSeed(strings.TrimRight(line, "\r\n"), "", true)
+				if err != nil {
+					continue // context-free comment lines do not exist; TestTheOwnCorpus reads all
+				}
+				if len(e.Context) == 0 {
+					seen[fold(e.Text)] = filepath.Base(f)
+				}
+			}
+		}
+	}
+	return seen
+}
+
+// fold is the identity of a text in every overlap check.
+func fold(s string) string { return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(s))), " ") }
+
+func TestTheOwnTestSeedsCoverEveryLabelAndAreWellFormed(t *testing.T) {
+	list, err := readCorpus("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seeds, hard := map[pipeline.Label]int{}, map[pipeline.Label]int{}
+	for _, e := range list {
+		if e.Hard {
+			hard[e.Of]++
+		} else {
+			seeds[e.Of]++
+		}
+	}
+	for _, l := range pipeline.TextLabels {
+		if seeds[l] < 40 || hard[l] < 12 {
+			t.Errorf("%s: %d seeds and %d hard negatives, want 40 and 12", l, seeds[l], hard[l])
+		}
+	}
+}
+
+func TestLongTestTextsDoNotStandInTheTrainingCorpus(t *testing.T) {
+	train := corpus(t, "models/train/corpus/train", "models/train/corpus/hard", "models/train/corpus/benign")
+	test := corpus(t, "eval/testdata/seeds", "eval/testdata/hard")
+	shared := 0
+	for text, file := range test {
+		if in, ok := train[text]; ok {
+			shared++
+			// Two people may both type "下楼"; the trainer drops such lines. A
+			// whole sentence in common would be a copy.
+			if len([]rune(text)) > 12 {
+				t.Errorf("a text of %s stands in the training file %s too", file, in)
+			}
+		}
+	}
+	t.Logf("%d short texts are in both and are dropped from training", shared)
+}
+
+func TestASeedLineIsReadWithItsContextAndLabels(t *testing.T) {
+	e, err := parseSeed("o:周六有空吗 || s:有 ⟂ 好呀 几点\t+privacy.asks", pipeline.GroomingMeeting, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Text != "好呀 几点" || len(e.Context) != 2 || e.Context[0] != (pipeline.Turn{From: pipeline.Other, Text: "周六有空吗"}) {
+		t.Errorf("got %+v", e)
+	}
+	if !slices.Equal(e.Labels, []pipeline.Label{pipeline.GroomingMeeting, pipeline.PrivacyAsks}) {
+		t.Errorf("labels: got %v", e.Labels)
+	}
+	for _, bad := range []string{"x\t+no.label", "hello ⟂ x", "o:a ⟂  "} {
+		if _, err := parseSeed(bad, pipeline.GroomingMeeting, false); err == nil {
+			t.Errorf("%q passes", bad)
+		}
+	}
+}
+
+func TestEveryKnownSetSaysItsLicence(t *testing.T) {
+	sets, err := Sets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sets {
+		if s.Licence == "" || s.About == "" {
+			t.Errorf("%s lacks licence or purpose", s.Name)
+		}
+		for _, l := range s.By {
+			if !l.Known() {
+				t.Errorf("%s: unknown label %s", s.Name, l)
+			}
+		}
+	}
+}
+
+func TestTheGateSeesAWorseRun(t *testing.T) {
+	card := func(auc, recall float64, n int) *Scorecard {
+		return &Scorecard{N: n, AUC: Interval{auc, auc - .01, auc + .01}, RecallAt1: Interval{recall, recall - .02, recall + .02}}
+	}
+	good := []Result{{Set: "a", Card: card(.9, .8, 500), Held: &Interval{.01, .005, .015}}}
+	tests := []struct {
+		name string
+		new  []Result
+		bad  bool
+	}{
+		{"the same run passes", good, false},
+		{"a better run passes", []Result{{Set: "a", Card: card(.95, .9, 500), Held: &Interval{0, 0, .001}}}, false},
+		{"a lower AUC fails", []Result{{Set: "a", Card: card(.85, .8, 500), Held: good[0].Held}}, true},
+		{"a lower recall fails", []Result{{Set: "a", Card: card(.9, .7, 500), Held: good[0].Held}}, true},
+		{"more benign texts held fails", []Result{{Set: "a", Card: good[0].Card, Held: &Interval{.05, .04, .06}}}, true},
+		{"a set that is gone fails", nil, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := Gate(good, tt.new); (len(got) > 0) != tt.bad {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+	if got := Gate([]Result{{Set: "a", Card: card(.9, .8, 50)}}, []Result{{Set: "a", Card: card(.1, .1, 50)}}); len(got) != 0 {
+		t.Errorf("a card with too few examples decides: %v", got)
+	}
+}

@@ -1,0 +1,1242 @@
+// Command nightlight judges what children send, holds what needs a person, and
+// tells who must hear. It is one binary for every part: read this file first,
+// since it wires the rooms and is the only place that knows them all.
+//
+//	api takes an item in → queue holds it → workers pick it up → pipeline
+//	judges it with classifiers from models → a Verdict; what a person must see
+//	waits in queue/review and comes back through api; eval tells the same story
+//	with known answers.
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/sync/errgroup"
+
+	"nightlight/api"
+	"nightlight/api/console"
+	"nightlight/eval"
+	"nightlight/eval/samples"
+	"nightlight/models"
+	"nightlight/models/catalog"
+	"nightlight/models/setup"
+	"nightlight/pipeline"
+	"nightlight/pipeline/media"
+	"nightlight/pipeline/rules"
+	"nightlight/pipeline/words"
+	"nightlight/queue"
+	"nightlight/queue/review"
+	"nightlight/queue/store"
+	"nightlight/workers"
+	"nightlight/workers/examine"
+	"nightlight/workers/notify"
+	"nightlight/workers/score"
+	"nightlight/workers/webhook"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// Exit codes: 0 well, 1 the thing asked about is not well, 2 wrong use.
+const (
+	exitNotWell  = 1
+	exitWrongUse = 2
+)
+
+// errNotWell ends a command with exit code 1 after it has said why.
+var errNotWell = errors.New("not well")
+
+// cli is the command line. Each flag can also stand in the environment as
+// NIGHTLIGHT_… and in a YAML file; the flag wins, then the environment.
+type cli struct {
+	Config kong.ConfigFlag `help:"YAML file with settings." type:"path" placeholder:"FILE"`
+
+	Up        upCommand        `cmd:"" help:"Run everything in one process."`
+	API       apiCommand       `cmd:"" name:"api" help:"Run the HTTP API and console only."`
+	Work      workCommand      `cmd:"" help:"Run workers only."`
+	Score     scoreCommand     `cmd:"" help:"Judge JSON lines from standard input, or files."`
+	Eval      evalCommand      `cmd:"" help:"Measure quality and speed."`
+	Models    modelsCommand    `cmd:"" help:"List and verify model files."`
+	Policy    policyCommand    `cmd:"" help:"Check a policy file, explain a verdict."`
+	User      userCommand      `cmd:"" help:"People who log in to the console."`
+	Migrate   migrateCommand   `cmd:"" help:"Bring the database schema up to date."`
+	Reconcile reconcileCommand `cmd:"" help:"Prove that accepted = ended + in flight."`
+	Audit     auditCommand     `cmd:"" help:"Check the audit log's hash chain."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
+	Health    healthCommand    `cmd:"" hidden:"" help:"Ask a /readyz address; for container health checks."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(os.Args) > 1 && os.Args[1] == media.ChildCommand {
+		os.Exit(media.ChildMain(ctx))
+	}
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+func run(ctx context.Context, args []string) int {
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("nightlight"), kong.Description("A child-safety pipeline for messages, photos, videos and voice."),
+		kong.DefaultEnvars("NIGHTLIGHT"), kong.Configuration(readConfig),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "nightlight:", err)
+		return exitWrongUse
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "nightlight:", err)
+		return exitWrongUse
+	}
+	err = parsed.Run()
+	switch {
+	case err == nil, errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return 0
+	case errors.Is(err, errNotWell):
+		return exitNotWell
+	}
+	fmt.Fprintln(os.Stderr, "nightlight:", err)
+	var use *useError
+	if errors.As(err, &use) {
+		return exitWrongUse
+	}
+	return exitNotWell
+}
+
+// useError is a wrong use that only the command itself could see.
+type useError struct{ error }
+
+func wrongUse(format string, args ...any) error { return &useError{fmt.Errorf(format, args...)} }
+
+// readConfig reads the YAML settings file: keys are flag names. What stands
+// in the environment wins over it.
+func readConfig(r io.Reader) (kong.Resolver, error) {
+	values := map[string]any{}
+	if err := yaml.NewDecoder(r).Decode(&values); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("settings file: %w", err)
+	}
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		for _, env := range flag.Tag.Envs {
+			if _, set := os.LookupEnv(env); set {
+				return nil, nil
+			}
+		}
+		if v, ok := values[flag.Name]; ok {
+			return fmt.Sprint(v), nil
+		}
+		return nil, nil
+	}), nil
+}
+
+// --- settings shared by commands ---
+
+// dataFlags say where the record is.
+type dataFlags struct {
+	Data     string `help:"Folder of everything durable." default:"./nightlight-data" type:"path"`
+	Keys     string `help:"Key file that data keys are wrapped with (default: keys.json in the data folder)." type:"path" placeholder:"FILE"`
+	Database string `help:"postgres://… or sqlite:PATH (default: a SQLite file in the data folder)." placeholder:"DSN"`
+	Log      string `help:"Least level that is logged." enum:"debug,info,warn,error" default:"info"`
+}
+
+// serveFlags are what up, api and work share.
+type serveFlags struct {
+	dataFlags
+	Redis          string        `help:"redis://… (default: redis-server from PATH, on loopback)." placeholder:"URI"`
+	Media          string        `help:"s3://BUCKET/PREFIX (default: a folder in the data folder)." placeholder:"URI"`
+	S3Endpoint     string        `name:"s3-endpoint" help:"host:port of the S3 server." placeholder:"HOST:PORT"`
+	S3Region       string        `name:"s3-region" help:"S3 region." default:"us-east-1"`
+	S3AccessKey    string        `name:"s3-access-key" help:"S3 access key." placeholder:"KEY"`
+	S3SecretKey    string        `name:"s3-secret-key" help:"S3 secret key." placeholder:"KEY"`
+	S3Plain        bool          `name:"s3-plain" help:"S3 over plain HTTP, for a server on this machine."`
+	Policy         string        `help:"Policy file (default: the one built in)." type:"path" placeholder:"FILE"`
+	Models         string        `help:"Folder that holds .cache/nightlight and models/weights (default: found beside the binary)." type:"path" placeholder:"DIR"`
+	WebhookAllow   []string      `help:"Private networks that webhooks may reach, such as 127.0.0.0/8." placeholder:"CIDR"`
+	WebhookPorts   []uint16      `help:"Ports besides 443 that webhooks may reach." placeholder:"PORT"`
+	WebhookPlain   bool          `help:"Let webhooks use plain HTTP, for receivers on this machine."`
+	SMTP           string        `name:"smtp" help:"host:port of a mail server for guardian notices." placeholder:"HOST:PORT"`
+	SMTPFrom       string        `name:"smtp-from" help:"Sender address of guardian mail." placeholder:"ADDRESS"`
+	SMTPUser       string        `name:"smtp-user" help:"Login at the mail server." placeholder:"NAME"`
+	SMTPPassword   string        `name:"smtp-password" help:"Password at the mail server." placeholder:"WORD"`
+	SMTPPlain      bool          `name:"smtp-plain" help:"Mail server without TLS, for one on this machine."`
+	Listen         string        `help:"Address of the HTTP server." default:"127.0.0.1:8080"`
+	PublicURL      string        `name:"public-url" help:"How clients reach the API (default: http://LISTEN)." placeholder:"URL"`
+	Parallel       int           `help:"Runs of one model at a time (default: one a core)."`
+	Drain          time.Duration `help:"Time for tasks in flight at shutdown." default:"25s"`
+	InsecureCookie bool          `help:"Send login cookies over plain HTTP although the address is not loopback."`
+}
+
+func logger(level string) *slog.Logger {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(level)) // kong allows only known words
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: l}))
+}
+
+// --- the house: rooms that a command opened, closed in reverse order ---
+
+type house struct {
+	log      *slog.Logger
+	flags    serveFlags
+	store    *store.Store
+	keys     *media.Keyring
+	vault    *media.Vault
+	objects  media.Store
+	redis    *queue.Redis
+	models   *models.Set
+	policy   *pipeline.Policy
+	words    *words.Library
+	examiner *examine.Examiner
+	worker   *workers.Worker
+	relay    *queue.Relay
+	metrics  *prometheus.Registry
+	queueUp  *queue.Collector
+	closers  []func() error
+}
+
+func (h *house) onClose(f func() error) { h.closers = append(h.closers, f) }
+
+// Close closes the rooms, newest first.
+func (h *house) Close() error {
+	var errs []error
+	for i := len(h.closers) - 1; i >= 0; i-- {
+		errs = append(errs, h.closers[i]())
+	}
+	return errors.Join(errs...)
+}
+
+// openRecord opens keys and database, and migrates.
+func openRecord(ctx context.Context, f dataFlags) (*store.Store, *media.Keyring, error) {
+	if err := os.MkdirAll(f.Data, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("data folder: %w", err)
+	}
+	ring, err := media.OpenKeyFile(cmp.Or(f.Keys, filepath.Join(f.Data, "keys.json")))
+	if err != nil {
+		return nil, nil, err
+	}
+	dsn := f.Database
+	if dsn == "" {
+		dsn = "sqlite:" + filepath.Join(f.Data, "nightlight.db")
+	}
+	st, err := store.Open(ctx, dsn, store.Options{Keyring: media.NewVault(ring), WebhookQueue: queue.QueueEffects, NoticeQueue: queue.QueueEffects})
+	if err != nil {
+		return nil, nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := st.Migrate(ctx); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("migrate database: %w", err), st.Close())
+	}
+	return st, ring, nil
+}
+
+// openHouse opens what both API and workers need.
+func openHouse(ctx context.Context, f serveFlags) (h *house, err error) {
+	h = &house{log: logger(f.Log), flags: f, metrics: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.Close())
+		}
+	}()
+	if h.policy, err = readPolicy(f.Policy); err != nil {
+		return h, err
+	}
+	if h.words, err = words.Open(); err != nil {
+		return h, err
+	}
+	if h.store, h.keys, err = openRecord(ctx, f.dataFlags); err != nil {
+		return h, err
+	}
+	h.vault = media.NewVault(h.keys)
+	h.onClose(h.store.Close)
+	if h.objects, err = openObjects(ctx, f); err != nil {
+		return h, err
+	}
+	if h.redis, err = queue.OpenRedis(ctx, f.Redis, f.Data); err != nil {
+		return h, err
+	}
+	h.onClose(h.redis.Close)
+	h.queueUp = queue.NewCollector(h.redis.Opt)
+	h.onClose(h.queueUp.Close)
+	h.relay = queue.NewRelay(workers.Outbox{Store: h.store}, h.redis.Opt, h.log, 200*time.Millisecond)
+	h.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), h.queueUp)
+	return h, nil
+}
+
+func openObjects(ctx context.Context, f serveFlags) (media.Store, error) {
+	if f.Media == "" {
+		return media.OpenFolder(filepath.Join(f.Data, "media"))
+	}
+	rest, ok := strings.CutPrefix(f.Media, "s3://")
+	bucket, prefix, _ := strings.Cut(rest, "/")
+	if !ok || bucket == "" || f.S3Endpoint == "" {
+		return nil, wrongUse("--media: want s3://BUCKET/PREFIX and --s3-endpoint")
+	}
+	return media.OpenS3(ctx, media.S3Options{Endpoint: f.S3Endpoint, Insecure: f.S3Plain, Region: f.S3Region, Bucket: bucket, Prefix: prefix, AccessKey: f.S3AccessKey, SecretKey: f.S3SecretKey})
+}
+
+func readPolicy(file string) (*pipeline.Policy, error) {
+	if file == "" {
+		return pipeline.DefaultPolicy(), nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	p, err := pipeline.ParsePolicy(text)
+	if err != nil {
+		return nil, fmt.Errorf("policy %s:\n%w", file, err)
+	}
+	return p, nil
+}
+
+// openModels finds and loads the models. What is missing is named, and held
+// for a person whenever it would have been asked.
+func openModels(root string, parallel int) (*models.Set, error) {
+	manifest, err := models.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	dirs, err := findModels(root)
+	if err != nil {
+		return nil, err
+	}
+	return models.Load(manifest, dirs, models.Settings{Parallel: parallel})
+}
+
+func findModels(root string) (models.Dirs, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return models.Dirs{}, fmt.Errorf("find own binary: %w", err)
+	}
+	return models.Find(self, root)
+}
+
+// newExaminer gives every classifier its place.
+func newExaminer(set *models.Set) (*examine.Examiner, error) {
+	decoder, err := media.NewDecoder(media.DecoderOptions{})
+	if err != nil {
+		return nil, err
+	}
+	e := &examine.Examiner{
+		Rules: rules.New(), Decoder: decoder, Video: media.NewVideo(media.VideoOptions{}),
+		MissingText: set.MissingFor("text"), MissingImage: set.MissingFor("image"),
+	}
+	texts := set.Texts()
+	if len(texts) > 0 {
+		e.Text = texts[0]
+	}
+	if len(texts) > 1 {
+		e.Fallback = texts[len(texts)-1]
+	}
+	if judge := set.Image(); judge != nil {
+		for _, m := range judge.Models() {
+			square := media.Square{Size: m.Input().Size, Mode: media.Stretch}
+			if m.Input().Channels == "BGR" {
+				square.Mode = media.OpenNSFW
+			}
+			e.Eyes = append(e.Eyes, examine.Eye{Model: m, Square: square})
+		}
+	}
+	return e, nil
+}
+
+// openWorkers adds what judging needs.
+func (h *house) openWorkers(ctx context.Context) (err error) {
+	if h.models, err = openModels(h.flags.Models, h.flags.Parallel); err != nil {
+		return err
+	}
+	h.onClose(h.models.Close)
+	for _, m := range h.models.Missing() {
+		h.log.Warn("a model is missing; what it would judge is held or falls back", "model", m.Source)
+	}
+	if h.examiner, err = newExaminer(h.models); err != nil {
+		return err
+	}
+	h.onClose(h.examiner.Close)
+	if err := h.models.Warm(ctx); err != nil {
+		return err
+	}
+	hooks, channels, err := h.channels()
+	if err != nil {
+		return err
+	}
+	host, _ := os.Hostname()
+	h.worker = workers.New(workers.Settings{
+		Name: fmt.Sprintf("%s-%d", host, os.Getpid()), Store: h.store, Media: h.objects, Vault: h.vault, Examiner: h.examiner,
+		Policy: h.policy, Webhooks: hooks, Notifier: channels, Words: h.words, Log: h.log,
+	})
+	h.metrics.MustRegister(h.worker.Metrics())
+	return nil
+}
+
+// webhookRules are where webhooks may go.
+func (f serveFlags) webhookRules() (webhook.Rules, error) {
+	r := webhook.Rules{Ports: f.WebhookPorts, PlainHTTP: f.WebhookPlain}
+	for _, cidr := range f.WebhookAllow {
+		p, err := netip.ParsePrefix(cidr)
+		if err != nil {
+			return r, wrongUse("--webhook-allow: %q is no network such as 127.0.0.0/8", cidr)
+		}
+		r.Allow = append(r.Allow, p)
+	}
+	return r, nil
+}
+
+func (h *house) channels() (*webhook.Sender, notify.Channels, error) {
+	r, err := h.flags.webhookRules()
+	if err != nil {
+		return nil, nil, err
+	}
+	sender := webhook.NewSender(r)
+	secret, err := secretFile(filepath.Join(h.flags.Data, "notice-secret"))
+	if err != nil {
+		return nil, nil, err
+	}
+	c := notify.Channels{"log": notify.Log{Logger: h.log}, "webhook": notify.Webhook{Sender: sender, Secrets: []string{secret}}}
+	if h.flags.SMTP != "" {
+		c["mail"] = notify.Mail{Addr: h.flags.SMTP, From: h.flags.SMTPFrom, User: h.flags.SMTPUser, Password: h.flags.SMTPPassword, Plain: h.flags.SMTPPlain}
+	}
+	return sender, c, nil
+}
+
+// secretFile returns the secret in a file of mode 0600, made on first use.
+func secretFile(name string) (string, error) {
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		b = []byte(webhook.NewSecret())
+		err = os.WriteFile(name, b, 0o600)
+	}
+	if err != nil {
+		return "", fmt.Errorf("secret of guardian notices: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// runWorkers serves the classes until ctx ends, then drains.
+func (h *house) runWorkers(ctx context.Context, g *errgroup.Group, only []string) error {
+	classes, err := queue.Classes(runtime.NumCPU(), only...)
+	if err != nil {
+		return wrongUse("--queues: %v", err)
+	}
+	servers := queue.NewServers(h.redis.Opt, classes, h.worker.Handlers(), h.log, h.flags.Drain)
+	context.AfterFunc(ctx, h.worker.Drain)
+	g.Go(func() error { return servers.Run(ctx) })
+	g.Go(func() error { return h.worker.KeepHouse(ctx) })
+	return nil
+}
+
+// runRelay empties the outbox until ctx ends.
+func (h *house) runRelay(ctx context.Context, g *errgroup.Group) {
+	g.Go(func() error { return h.relay.Run(ctx) })
+	g.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-h.store.Wake():
+				h.relay.Wake()
+			}
+		}
+	})
+}
+
+// --- up, api, work ---
+
+type upCommand struct {
+	serveFlags
+	Samples bool `help:"Send sample items and print a table of verdicts."`
+	Once    bool `help:"With --samples: stop after the table; exit 1 if a sample did not end as it should."`
+}
+
+// Run runs API, relay and workers in one process.
+func (c *upCommand) Run(ctx context.Context) error {
+	h, err := openHouse(ctx, c.serveFlags)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	if err := h.openWorkers(ctx); err != nil {
+		return err
+	}
+	return h.serve(ctx, func(ctx context.Context, g *errgroup.Group, url string) error {
+		if err := h.runWorkers(ctx, g, nil); err != nil {
+			return err
+		}
+		if !c.Samples {
+			return nil
+		}
+		who, err := readCredentials(h.flags.Data)
+		if err != nil {
+			return err
+		}
+		g.Go(func() error { return h.showSamples(ctx, who, c.Once) })
+		return nil
+	})
+}
+
+// errOnce stops `up --once` after its table.
+var errOnce = errors.New("once")
+
+func (h *house) showSamples(ctx context.Context, who credentials, once bool) error {
+	well, err := samples.Run(ctx, who.URL, who.APIKey, os.Stdout)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nconsole      %s/console/\ncredentials  %s\napi docs     %s/docs\n", who.URL, credentialsFile(h.flags.Data), who.URL)
+	if !once {
+		fmt.Println("\nserving until Ctrl-C")
+		return nil
+	}
+	if !well {
+		return errNotWell
+	}
+	return errOnce
+}
+
+type apiCommand struct{ serveFlags }
+
+// Run runs the HTTP API, the console and the relay.
+func (c *apiCommand) Run(ctx context.Context) error {
+	h, err := openHouse(ctx, c.serveFlags)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	return h.serve(ctx, nil)
+}
+
+type workCommand struct {
+	serveFlags
+	Queues []string `help:"Queue classes to serve: text, photo, video, effects (default: all)." placeholder:"CLASS"`
+}
+
+// Run runs workers, the sweeper and a relay.
+func (c *workCommand) Run(ctx context.Context) error {
+	h, err := openHouse(ctx, c.serveFlags)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	if err := h.openWorkers(ctx); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	h.runRelay(ctx, g)
+	if err := h.runWorkers(ctx, g, c.Queues); err != nil {
+		return err
+	}
+	if err := h.serveHealth(ctx, g); err != nil {
+		return err
+	}
+	h.log.Info("workers run", "queue", h.redis.About, "policy", h.policy.Version)
+	return g.Wait()
+}
+
+// serveHealth lets a worker be asked for health and metrics, and nothing
+// else.
+func (h *house) serveHealth(ctx context.Context, g *errgroup.Group) error {
+	front, err := api.New(h.apiSettings(nil, ""))
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", h.flags.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	only := http.NewServeMux()
+	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+		only.Handle("GET "+path, front)
+	}
+	serveHTTP(ctx, g, listener, only)
+	return nil
+}
+
+// serveHTTP serves until ctx ends, then lets requests finish.
+func serveHTTP(ctx context.Context, g *errgroup.Group, listener net.Listener, handler http.Handler) {
+	server := api.Server(listener.Addr().String(), handler)
+	g.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		quick, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+		defer cancel()
+		return server.Shutdown(quick)
+	})
+}
+
+// serve runs the HTTP server and the relay, and what more adds, until ctx
+// ends or one of them fails.
+func (h *house) serve(ctx context.Context, more func(context.Context, *errgroup.Group, string) error) error {
+	listener, err := net.Listen("tcp", h.flags.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	url := cmp.Or(h.flags.PublicURL, "http://"+listener.Addr().String())
+	who, err := h.bootstrap(ctx, url)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	pages, err := console.New(h.consoleSettings())
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	front, err := api.New(h.apiSettings(pages, url))
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	h.runRelay(ctx, g)
+	if more != nil {
+		if err := more(ctx, g, url); err != nil {
+			return errors.Join(err, listener.Close())
+		}
+	}
+	serveHTTP(ctx, g, listener, front)
+	h.log.Info("nightlight serves", "url", who.URL, "credentials", credentialsFile(h.flags.Data), "queue", h.redis.About, "policy", h.policy.Version)
+	if err := g.Wait(); !errors.Is(err, errOnce) {
+		return err
+	}
+	return nil
+}
+
+// apiSettings wires the API.
+func (h *house) apiSettings(pages http.Handler, url string) api.Settings {
+	rules, _ := h.flags.webhookRules() // checked when the workers opened; the API alone checks here
+	return api.Settings{
+		Store: h.store, Media: h.objects, Keys: h.keys, Policy: h.policy, Ready: h.checks(), Registry: h.metrics, Wake: h.relay.Wake, Log: h.log,
+		PublicURL: url, CheckWebhook: rules.CheckURL, Console: pages, Version: version,
+	}
+}
+
+func (h *house) consoleSettings() console.Settings {
+	host, _, _ := net.SplitHostPort(h.flags.Listen)
+	ip, err := netip.ParseAddr(host)
+	loopback := err == nil && ip.IsLoopback() || host == "localhost"
+	return console.Settings{Store: h.store, Media: h.objects, Vault: h.vault, Policy: h.policy, Words: h.words, Log: h.log, SecureCookies: !loopback && !h.flags.InsecureCookie}
+}
+
+// checks are what /readyz asks.
+func (h *house) checks() []api.Check {
+	list := []api.Check{
+		{Name: "database", Test: func(ctx context.Context) (string, error) { return "answers", h.store.Ping(ctx) }},
+		{Name: "redis", Test: func(context.Context) (string, error) { return h.redis.About, h.queueUp.Ping() }},
+		{Name: "media", Test: func(ctx context.Context) (string, error) {
+			if _, err := h.objects.Stat(ctx, "ready"); err != nil && !errors.Is(err, media.ErrNotFound) {
+				return "does not answer", err
+			}
+			return "answers", nil
+		}},
+	}
+	if h.models == nil {
+		return list
+	}
+	return append(list,
+		api.Check{Name: "models", Test: h.modelsReady},
+		api.Check{Name: "sandbox", Optional: true, Test: func(ctx context.Context) (string, error) {
+			s, err := h.examiner.Decoder.Sandbox(ctx)
+			return fmt.Sprintf("%+v", s), err
+		}},
+		api.Check{Name: "ffmpeg", Optional: true, Test: func(context.Context) (string, error) {
+			if _, err := exec.LookPath("ffmpeg"); err != nil {
+				return "missing: videos are held for a person", media.ErrNoFFmpeg
+			}
+			return "found", nil
+		}},
+	)
+}
+
+// modelsReady names what is missing. Something required that is missing does
+// not stop the process: what it would judge is held.
+func (h *house) modelsReady(context.Context) (string, error) {
+	var missing []string
+	for _, f := range h.models.Missing() {
+		missing = append(missing, f.Source)
+	}
+	if len(missing) > 0 {
+		return "missing: " + strings.Join(missing, ", "), nil
+	}
+	return "ONNX Runtime " + h.models.RuntimeVersion(), nil
+}
+
+// --- first start: a tenant, a key and people ---
+
+type credentials struct {
+	URL    string            `json:"url"`
+	Tenant string            `json:"tenant"`
+	APIKey string            `json:"api_key"`
+	Users  []credentialsUser `json:"users"`
+}
+
+type credentialsUser struct {
+	Name     string      `json:"name"`
+	Password string      `json:"password"`
+	Role     review.Role `json:"role"`
+}
+
+func credentialsFile(data string) string { return filepath.Join(data, "credentials.json") }
+
+func readCredentials(data string) (c credentials, err error) {
+	b, err := os.ReadFile(credentialsFile(data))
+	if err == nil {
+		err = json.Unmarshal(b, &c)
+	}
+	if err != nil {
+		return c, fmt.Errorf("read credentials: %w", err)
+	}
+	return c, nil
+}
+
+func (c credentials) write(data string) error {
+	b, err := json.MarshalIndent(c, "", "  ")
+	if err == nil {
+		err = os.WriteFile(credentialsFile(data), append(b, '\n'), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("write credentials: %w", err)
+	}
+	return nil
+}
+
+// bootstrap makes a tenant, its API key, an admin and two reviewers when the
+// data folder has no credentials yet, and renews the URL in the file.
+func (h *house) bootstrap(ctx context.Context, url string) (credentials, error) {
+	c, err := readCredentials(h.flags.Data)
+	switch {
+	case err == nil && c.URL == url:
+		return c, nil
+	case err == nil:
+		c.URL = url
+		return c, c.write(h.flags.Data)
+	case !errors.Is(err, fs.ErrNotExist):
+		return c, err
+	}
+	tenant, err := h.store.CreateTenant(ctx, "default")
+	if errors.Is(err, store.ErrConflict) {
+		tenant, err = h.store.TenantByName(ctx, "default")
+	}
+	if err != nil {
+		return c, fmt.Errorf("make tenant: %w", err)
+	}
+	_, secret, err := h.store.CreateKey(ctx, store.APIKey{Tenant: tenant.ID, Name: "first", Scopes: []store.Scope{store.ScopeAdmin}})
+	if err != nil {
+		return c, fmt.Errorf("make API key: %w", err)
+	}
+	c = credentials{URL: url, Tenant: tenant.ID, APIKey: secret}
+	for _, u := range []credentialsUser{{"admin", rand.Text(), review.Admin}, {"reviewer1", rand.Text(), review.RoleReviewer}, {"reviewer2", rand.Text(), review.RoleReviewer}} {
+		if err := addUser(ctx, h.store, u); errors.Is(err, store.ErrConflict) {
+			continue // from an earlier data folder on the same database
+		} else if err != nil {
+			return c, err
+		}
+		c.Users = append(c.Users, u)
+	}
+	return c, c.write(h.flags.Data)
+}
+
+func addUser(ctx context.Context, st *store.Store, u credentialsUser) error {
+	hash, err := console.HashPassword(u.Password)
+	if err != nil {
+		return fmt.Errorf("password of %s: %w", u.Name, err)
+	}
+	if _, err := st.CreateUser(ctx, store.User{Name: u.Name, Role: u.Role, PasswordHash: hash}, "nightlight"); err != nil {
+		return fmt.Errorf("add user %s: %w", u.Name, err)
+	}
+	return nil
+}
+
+// --- score ---
+
+type scoreCommand struct {
+	MediaFiles []string `name:"media" help:"Judge these files instead of lines." type:"existingfile" placeholder:"FILE" sep:"none"`
+	More       []string `arg:"" optional:"" help:"Further files after --media." type:"existingfile"`
+	Policy     string   `help:"Policy file (default: the one built in)." type:"path" placeholder:"FILE"`
+	NoPolicy   bool     `help:"Leave the action out."`
+	Models     string   `help:"Folder that holds .cache/nightlight and models/weights." type:"path" placeholder:"DIR"`
+	Parallel   int      `help:"Lines judged at a time (default: one a core)."`
+}
+
+// Run judges what it is given and writes one line each.
+func (c *scoreCommand) Run(ctx context.Context) error {
+	if len(c.More) > 0 && len(c.MediaFiles) == 0 {
+		return wrongUse("files go behind --media; lines come from standard input")
+	}
+	policy, err := readPolicy(c.Policy)
+	if err != nil {
+		return err
+	}
+	if c.NoPolicy {
+		policy = nil
+	}
+	set, err := openModels(c.Models, 0)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	examiner, err := newExaminer(set)
+	if err != nil {
+		return err
+	}
+	defer examiner.Close()
+	s := score.Scorer{Examiner: examiner, Policy: policy, Parallel: cmp.Or(c.Parallel, runtime.NumCPU())}
+	var bad int
+	if files := append(c.MediaFiles, c.More...); len(files) > 0 {
+		bad, err = s.Files(ctx, files, examiner.Decoder.Limits(), os.Stdout)
+	} else {
+		bad, err = s.Lines(ctx, os.Stdin, os.Stdout)
+	}
+	if err == nil && bad > 0 {
+		err = errNotWell
+	}
+	return err
+}
+
+// --- eval ---
+
+type evalCommand struct {
+	Run     evalRunCommand     `cmd:"" help:"Judge data sets by the code that serves, and print their figures."`
+	Compare evalCompareCommand `cmd:"" help:"Print two runs side by side."`
+	Gate    evalGateCommand    `cmd:"" help:"Exit 1 when the second run is worse than the first."`
+	Sets    evalSetsCommand    `cmd:"" help:"List the known data sets."`
+	Samples evalSamplesCommand `cmd:"" help:"Send the sample items to a running Nightlight."`
+	Bench   evalBenchCommand   `cmd:"" help:"CPU-ms an item of the whole path beside bare ONNX Runtime, in one run."`
+}
+
+type evalRunCommand struct {
+	Names   []string `arg:"" optional:"" name:"set" help:"Sets to run (default: those in the repository)."`
+	Sets    string   `help:"Folder of public sets, one folder each." type:"path" placeholder:"DIR"`
+	Root    string   `help:"Checkout that holds eval/testdata." type:"path" default:"."`
+	Policy  string   `help:"Policy file (default: the one built in)." type:"path" placeholder:"FILE"`
+	Models  string   `help:"Folder that holds .cache/nightlight and models/weights." type:"path" placeholder:"DIR"`
+	Control bool     `help:"Judge by the linear control instead of the best text model."`
+	Sample  int      `help:"Judge at most this many examples a set."`
+	Out     string   `help:"Write the results as JSON, for compare and gate." type:"path" placeholder:"FILE"`
+	JSON    bool     `help:"Print JSON."`
+}
+
+// Run runs the sets.
+func (c *evalRunCommand) Run(ctx context.Context) error {
+	policy, err := readPolicy(c.Policy)
+	if err != nil {
+		return err
+	}
+	set, err := openModels(c.Models, 0)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	examiner, err := newExaminer(set)
+	if err != nil {
+		return err
+	}
+	defer examiner.Close()
+	if c.Control && examiner.Fallback != nil {
+		examiner.Text = examiner.Fallback
+	}
+	known, err := eval.Sets()
+	if err != nil {
+		return err
+	}
+	if len(c.Names) == 0 {
+		c.Names = []string{"seeds"}
+	}
+	runner := eval.Runner{Examiner: examiner, Policy: policy, Root: c.Root, Sets: c.Sets, Progress: os.Stderr, Sample: c.Sample}
+	var results []eval.Result
+	for _, name := range c.Names {
+		i := slices.IndexFunc(known, func(s eval.Set) bool { return s.Name == name })
+		if i < 0 {
+			return wrongUse("no set %q; nightlight eval sets lists them", name)
+		}
+		r, err := runner.Run(ctx, known[i])
+		if err != nil {
+			return err
+		}
+		results = append(results, r)
+		if !c.JSON {
+			if err := r.Print(os.Stdout); err != nil {
+				return err
+			}
+		}
+	}
+	if c.Out != "" {
+		b, err := json.MarshalIndent(results, "", "  ")
+		if err == nil {
+			err = os.WriteFile(c.Out, append(b, '\n'), 0o644)
+		}
+		if err != nil {
+			return fmt.Errorf("write results: %w", err)
+		}
+	}
+	if c.JSON {
+		return show(results, nil, true)
+	}
+	return nil
+}
+
+type evalCompareCommand struct {
+	Old string `arg:"" type:"existingfile"`
+	New string `arg:"" type:"existingfile"`
+}
+
+// Run compares two result files.
+func (c *evalCompareCommand) Run() error {
+	before, after, err := readBoth(c.Old, c.New)
+	if err != nil {
+		return err
+	}
+	return eval.Compare(os.Stdout, before, after)
+}
+
+type evalGateCommand struct{ evalCompareCommand }
+
+// Run holds the second file against the first.
+func (c *evalGateCommand) Run() error {
+	before, after, err := readBoth(c.Old, c.New)
+	if err != nil {
+		return err
+	}
+	worse := eval.Gate(before, after)
+	for _, w := range worse {
+		fmt.Println(w)
+	}
+	if len(worse) > 0 {
+		return errNotWell
+	}
+	fmt.Println("nothing is worse")
+	return nil
+}
+
+func readBoth(a, b string) (before, after []eval.Result, err error) {
+	if before, err = eval.ReadResults(a); err != nil {
+		return nil, nil, err
+	}
+	after, err = eval.ReadResults(b)
+	return before, after, err
+}
+
+type evalSetsCommand struct {
+	JSON bool `help:"Print JSON."`
+}
+
+// Run lists the sets.
+func (c *evalSetsCommand) Run() error {
+	sets, err := eval.Sets()
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"SET", "FILE", "ABOUT", "LICENCE"}}
+	for _, s := range sets {
+		rows = append(rows, []string{s.Name, s.Path, s.About, s.Licence})
+	}
+	return show(sets, rows, c.JSON)
+}
+
+type evalSamplesCommand struct {
+	Data string `help:"Data folder of the running Nightlight." default:"./nightlight-data" type:"path"`
+}
+
+// Run sends the samples.
+func (c *evalSamplesCommand) Run(ctx context.Context) error {
+	who, err := readCredentials(c.Data)
+	if err != nil {
+		return err
+	}
+	well, err := samples.Run(ctx, who.URL, who.APIKey, os.Stdout)
+	if err == nil && !well {
+		err = errNotWell
+	}
+	return err
+}
+
+// --- models, policy ---
+
+type modelsCommand struct {
+	List   modelsListCommand   `cmd:"" help:"List model files."`
+	Verify modelsVerifyCommand `cmd:"" help:"Compare every model file with its pinned hash."`
+	Fetch  modelsFetchCommand  `cmd:"" help:"Fetch and convert what is not in the repository."`
+}
+
+type modelsListCommand struct {
+	Models string `help:"Folder that holds .cache/nightlight and models/weights." type:"path" placeholder:"DIR"`
+	JSON   bool   `help:"Print JSON."`
+}
+
+// Run lists the files.
+func (c *modelsListCommand) Run() error { return showModels(c.Models, c.JSON, models.List) }
+
+type modelsVerifyCommand struct{ modelsListCommand }
+
+// Run verifies the files; one that is not what its pin says is not well.
+func (c *modelsVerifyCommand) Run() error { return showModels(c.Models, c.JSON, models.Verify) }
+
+func showModels(root string, asJSON bool, look func(*catalog.Manifest, models.Dirs) []models.Entry) error {
+	manifest, err := models.Manifest()
+	if err != nil {
+		return err
+	}
+	dirs, err := findModels(root)
+	if err != nil {
+		return err
+	}
+	entries := look(manifest, dirs)
+	var failed error
+	rows := [][]string{{"NAME", "VERSION", "KIND", "STATE", "LICENCE", "SHA256"}}
+	for _, e := range entries {
+		if e.State == models.Mismatch || e.State == models.Missing && e.Required {
+			failed = errNotWell
+		}
+		rows = append(rows, []string{e.Name, e.Version, e.Kind, strings.TrimSpace(string(e.State) + " " + e.Detail), e.Licence, e.SHA256[:12]})
+	}
+	return errors.Join(show(entries, rows, asJSON), failed)
+}
+
+// show prints v as JSON, or rows as a table.
+func show(v any, rows [][]string, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(os.Stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(v)
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
+	for _, r := range rows {
+		fmt.Fprintln(w, strings.Join(r, "\t"))
+	}
+	return w.Flush()
+}
+
+type modelsFetchCommand struct {
+	Models string `help:"Folder to fill (default: beside the binary)." type:"path" placeholder:"DIR"`
+}
+
+// Run brings what set-up brings.
+func (c *modelsFetchCommand) Run(ctx context.Context) error {
+	manifest, err := models.Manifest()
+	if err != nil {
+		return err
+	}
+	dirs, err := findModels(c.Models)
+	if err != nil {
+		return err
+	}
+	return setup.Fetch(ctx, manifest, dirs.Cache, func(line string) { fmt.Println(line) })
+}
+
+type policyCommand struct {
+	Check   policyCheckCommand   `cmd:"" help:"Name line and field of each mistake."`
+	Explain policyExplainCommand `cmd:"" help:"Tell why an item got its verdict."`
+}
+
+type policyCheckCommand struct {
+	File string `arg:"" optional:"" help:"Policy file (default: the one built in)." type:"path"`
+	JSON bool   `help:"Print JSON."`
+}
+
+// Run checks a policy file.
+func (c *policyCheckCommand) Run() error {
+	p, err := readPolicy(c.File)
+	var pe *pipeline.PolicyError
+	switch {
+	case errors.As(err, &pe):
+		rows := [][]string{{"LINE", "FIELD", "MISTAKE"}}
+		for _, m := range pe.Mistakes {
+			rows = append(rows, []string{fmt.Sprint(m.Line), m.Field, m.Reason})
+		}
+		return errors.Join(show(pe.Mistakes, rows, c.JSON), errNotWell)
+	case err != nil:
+		return err
+	}
+	return show([]pipeline.Mistake{}, [][]string{{fmt.Sprintf("policy %s is well: %d labels", p.Version, len(p.Labels))}}, c.JSON)
+}
+
+type policyExplainCommand struct {
+	dataFlags
+	Item string `arg:"" help:"Id of the item."`
+	JSON bool   `help:"Print JSON."`
+}
+
+// Run prints an item's verdict with its reasons.
+func (c *policyExplainCommand) Run(ctx context.Context) error {
+	st, _, err := openRecord(ctx, c.dataFlags)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	it, err := st.Item(ctx, "", c.Item)
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("item %s: %w", c.Item, err)
+	}
+	if err != nil {
+		return err
+	}
+	if it.Verdict == nil {
+		return show(map[string]any{"state": it.State}, [][]string{{"no verdict yet; state " + string(it.State)}}, c.JSON)
+	}
+	v := it.Verdict
+	rows := [][]string{{"action", string(v.Action)}, {"state", string(it.State)}, {"policy", v.PolicyVersion}, {"decided", v.DecidedAt.Format(time.RFC3339)}}
+	for _, r := range v.Reasons {
+		rows = append(rows, []string{"reason", r})
+	}
+	for _, s := range v.Signals {
+		rows = append(rows, []string{"signal", fmt.Sprintf("%s %.3f by %s at %d–%d %s", s.Label, s.Score, s.Source, s.Start, s.End, s.View)})
+	}
+	for _, m := range v.Models {
+		rows = append(rows, []string{"model", m.String() + " " + m.SHA256})
+	}
+	return show(v, rows, c.JSON)
+}
+
+// --- user, migrate, reconcile, audit, version ---
+
+type userCommand struct {
+	Add userAddCommand `cmd:"" help:"Add a person."`
+}
+
+type userAddCommand struct {
+	dataFlags
+	Name string      `arg:"" help:"Login name."`
+	Role review.Role `help:"reviewer, senior, auditor, ml or admin." enum:"reviewer,senior,auditor,ml,admin" default:"reviewer"`
+	JSON bool        `help:"Print JSON."`
+}
+
+// Run adds a person and prints a password once.
+func (c *userAddCommand) Run(ctx context.Context) error {
+	st, _, err := openRecord(ctx, c.dataFlags)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	u := credentialsUser{c.Name, rand.Text(), c.Role}
+	if err := addUser(ctx, st, u); err != nil {
+		return err
+	}
+	return show(u, [][]string{{"name", u.Name}, {"role", string(u.Role)}, {"password", u.Password}}, c.JSON)
+}
+
+type migrateCommand struct{ dataFlags }
+
+// Run migrates the database.
+func (c *migrateCommand) Run(ctx context.Context) error {
+	st, _, err := openRecord(ctx, c.dataFlags)
+	if err != nil {
+		return err
+	}
+	return st.Close()
+}
+
+type reconcileCommand struct {
+	dataFlags
+	Age  time.Duration `help:"Age from which an item without verdict and task counts as lost." default:"2m"`
+	JSON bool          `help:"Print JSON."`
+}
+
+// Run proves that nothing was lost or done twice.
+func (c *reconcileCommand) Run(ctx context.Context) error {
+	st, _, err := openRecord(ctx, c.dataFlags)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	l, err := st.Reconcile(ctx, c.Age)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"accepted", fmt.Sprint(l.Accepted)}}
+	for state, n := range l.InFlight {
+		rows = append(rows, []string{"in flight: " + string(state), fmt.Sprint(n)})
+	}
+	for end, n := range l.Ended {
+		rows = append(rows, []string{"ended: " + string(end), fmt.Sprint(n)})
+	}
+	for _, d := range l.Differences {
+		rows = append(rows, []string{"DIFFERENCE: " + d.What, d.ItemID})
+	}
+	if l.Well() {
+		rows = append(rows, []string{"accepted = ended + in flight", "well"})
+		return show(l, rows, c.JSON)
+	}
+	return errors.Join(show(l, append(rows, []string{"the books do not balance", ""}), c.JSON), errNotWell)
+}
+
+type auditCommand struct {
+	Verify auditVerifyCommand `cmd:"" help:"Walk the hash chain."`
+}
+
+type auditVerifyCommand struct {
+	dataFlags
+	JSON bool `help:"Print JSON."`
+}
+
+// Run verifies the audit log.
+func (c *auditVerifyCommand) Run(ctx context.Context) error {
+	st, _, err := openRecord(ctx, c.dataFlags)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	r, err := st.VerifyAudit(ctx)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"lines", fmt.Sprint(r.Lines)}}
+	if r.Broken != nil {
+		rows = append(rows, []string{"BROKEN", fmt.Sprintf("chain %q line %d: %s", r.Broken.Chain, r.Broken.Seq, r.Broken.Why)})
+		return errors.Join(show(r, rows, c.JSON), errNotWell)
+	}
+	return show(r, append(rows, []string{"chain", "whole"}), c.JSON)
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (versionCommand) Run() error { fmt.Println("nightlight", version); return nil }
+
+type healthCommand struct {
+	URL string `arg:"" help:"Address to ask."`
+}
+
+// Run asks once; anything but 200 is not well.
+func (c healthCommand) Run(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL, nil)
+	if err != nil {
+		return wrongUse("health: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%w: status %d", errNotWell, resp.StatusCode)
+	}
+	return nil
+}
