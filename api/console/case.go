@@ -1,0 +1,266 @@
+package console
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"nightlight/pipeline"
+	"nightlight/pipeline/words"
+	"nightlight/queue/review"
+	"nightlight/queue/store"
+)
+
+// around is how many messages are shown on each side of the item.
+const around = 10
+
+// casePage is everything that the page about one case shows. What a child
+// wrote is in it only when Open is true.
+type casePage struct {
+	Case     review.Case
+	Open     bool // the content is shown: an audit line says so
+	Lease    review.Lease
+	Mine     bool // the visitor holds the lease and may decide
+	MayClaim bool
+	MayLook  bool
+	MustRest bool
+	Held     bool // somebody else holds the lease
+	Due      int  // seconds to the deadline, negative when it has passed
+	LeaseFor int  // seconds
+	Item     store.Item
+	Gone     bool // the content was erased or its time was over
+	People   []participant
+	Messages []message
+	Heard    []heard
+	Preview  template.URL
+	Picture  bool // there is a plain rendition to show
+	Labels   []labelRow
+	More     []labelGroup // every other label, to add one
+	Reasons  []string
+	Signals  []pipeline.Signal
+	Notes    []store.Note
+	Votes    []review.Vote
+	Actions  []pipeline.Action
+	Skips    []string
+	Hands    []string
+	Tell     *letter
+	Undo     *undoBanner
+	Rest     bool
+	Worked   time.Duration
+}
+
+// participant is a person of the conversation under a letter.
+type participant struct {
+	Mask   string
+	Age    *int
+	Sender bool
+}
+
+// heard is what was read in a picture or heard in a voice note.
+type heard struct {
+	Kind string // ocr or transcript
+	At   string
+	Text string
+}
+
+type labelRow struct {
+	pipeline.LabelScore
+	Width int
+}
+
+type labelGroup struct {
+	Key    string
+	Labels []pipeline.Label
+}
+
+// letter is what a guardian would read.
+type letter struct{ Lines []string }
+
+// casePage shows a case: with its content to who holds it, without to others.
+func (c *Console) casePage(v *visit) error {
+	p, now, err := c.outline(v)
+	if err != nil {
+		return err
+	}
+	if p.Mine {
+		_, lease, err := c.desk.ClaimCase(v.ctx(), v.reviewer(), p.Case.ID)
+		if err != nil {
+			return fmt.Errorf("take case %s again: %w", p.Case.ID, err)
+		}
+		p.Lease, p.LeaseFor = lease, int(lease.Until.Sub(now)/time.Second)
+		if err := c.open(v, p, lease.Token); err != nil {
+			return err
+		}
+		p.Undo = undoFrom(v, now)
+		if p.Undo != nil {
+			p.Undo.Now, p.Undo.Token = p.Case.ID, lease.Token
+		}
+	}
+	return c.render(v, http.StatusOK, "case", p)
+}
+
+// look opens the content of a case for who oversees, without a lease.
+func (c *Console) look(v *visit) error {
+	p, _, err := c.outline(v)
+	if err != nil {
+		return err
+	}
+	p.Mine = false
+	if err := c.open(v, p, ""); err != nil {
+		return err
+	}
+	return c.render(v, http.StatusOK, "case", p)
+}
+
+// outline is the case without its content.
+func (c *Console) outline(v *visit) (*casePage, time.Time, error) {
+	now, err := c.desk.Now(v.ctx())
+	if err != nil {
+		return nil, now, err
+	}
+	about, err := c.desk.Case(v.ctx(), v.reviewer(), v.id())
+	if err != nil {
+		return nil, now, err
+	}
+	item, err := c.desk.Item(v.ctx(), about.Tenant, about.ItemID)
+	if err != nil {
+		return nil, now, err
+	}
+	item.Text = "" // opened only after the audit line
+	me := v.reviewer()
+	live := about.Reviewer != "" && about.LeaseUntil.After(now)
+	p := &casePage{
+		Case: about, Item: item, Due: int(about.Deadline.Sub(now) / time.Second),
+		Mine: live && about.Reviewer == me.ID && me.Role.MayReview() && about.State == review.Open,
+		Held: live && about.Reviewer != me.ID, Gone: item.Purged || item.State == store.Erased,
+		Actions: actions[:], Skips: skipReasons[:], Hands: escalateReasons[:],
+		Reasons: c.reasons(v, about.Reasons), People: peopleOf(item),
+		Rest: c.shifts.shouldRest(me.ID, now), MustRest: c.shifts.mustRest(me.ID, now),
+	}
+	p.Worked, _ = c.shifts.so(me.ID, now)
+	p.MayClaim = me.Role.MayReview() && about.State == review.Open && !live && (about.NeedsRole != review.Senior || me.Role == review.Senior)
+	p.MayLook = (me.Role == review.Auditor || me.Role == review.Senior) && !p.Mine
+	for _, l := range about.Labels {
+		p.Labels = append(p.Labels, labelRow{l, int(l.Score*100 + 0.5)})
+	}
+	p.More = otherLabels(about.Labels)
+	if p.Votes, err = c.desk.Votes(v.ctx(), me, about.ID); err != nil && !errors.Is(err, store.ErrForbidden) {
+		return nil, now, err
+	}
+	return p, now, nil
+}
+
+// open writes the audit line and, only then, brings the content in.
+func (c *Console) open(v *visit, p *casePage, token string) error {
+	if p.Gone {
+		return nil
+	}
+	if err := c.desk.View(v.ctx(), v.reviewer(), p.Case.ID, token, "text"); err != nil {
+		return fmt.Errorf("view case %s: %w", p.Case.ID, err)
+	}
+	tenant, id := p.Case.Tenant, p.Case.ItemID
+	talk, err := c.desk.Conversation(v.ctx(), tenant, id, around, around)
+	if errors.Is(err, store.ErrErased) {
+		p.Gone = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	kept, err := c.desk.Evidence(v.ctx(), tenant, id)
+	if err != nil && !errors.Is(err, store.ErrErased) {
+		return err
+	}
+	if p.Notes, err = c.desk.Notes(v.ctx(), v.reviewer(), p.Case.ID); err != nil && !errors.Is(err, store.ErrErased) {
+		return err
+	}
+	p.Open = true
+	if p.Item.Verdict != nil {
+		p.Signals = p.Item.Verdict.Signals
+	}
+	p.Messages = c.messages(p, talk)
+	c.evidence(v, p, kept)
+	return c.letter(v, p)
+}
+
+// evidence brings in what judging left: the grey preview, and words that were
+// read or heard.
+func (c *Console) evidence(v *visit, p *casePage, kept []store.Evidence) {
+	if b, err := c.rendition(v.ctx(), p.Case.Tenant, p.Case.ItemID, kept, kindPreview); err == nil {
+		p.Preview = inline(b)
+	}
+	for _, e := range kept {
+		switch e.Kind {
+		case kindThumbnail:
+			p.Picture = true
+		case "ocr", "transcript":
+			p.Heard = append(p.Heard, linesOf(e)...)
+		}
+	}
+}
+
+// linesOf reads the lines of an ocr or transcript; one that cannot be read
+// gives nothing.
+func linesOf(e store.Evidence) (lines []heard) {
+	var read []struct {
+		Text  string   `json:"text"`
+		At    *float64 `json:"at"`
+		Start *float64 `json:"start"`
+	}
+	if json.Unmarshal(e.Body, &read) != nil {
+		return nil
+	}
+	for _, r := range read {
+		h := heard{Kind: e.Kind, Text: r.Text}
+		if at := r.Start; at != nil || r.At != nil {
+			if at == nil {
+				at = r.At
+			}
+			h.At = strconv.FormatFloat(*at, 'f', 1, 64)
+		}
+		lines = append(lines, h)
+	}
+	return lines
+}
+
+// letter shows what a guardian would read, where word to one waits.
+func (c *Console) letter(v *visit, p *casePage) error {
+	waits, err := c.noticeWaits(v, p.Item)
+	if err != nil || !waits {
+		return err
+	}
+	p.Tell = &letter{}
+	if c.Words == nil || len(p.Case.Labels) == 0 {
+		return nil
+	}
+	l, ok := c.Words.ForGuardian(words.LetterKey(p.Case.Labels[0].Label), v.lang)
+	if ok {
+		p.Tell.Lines = []string{l.Seen, l.Sure, l.Done, l.Do, l.DoNot}
+	}
+	return nil
+}
+
+// otherLabels groups the labels that the verdict does not name.
+func otherLabels(have []pipeline.LabelScore) (groups []labelGroup) {
+	for _, l := range pipeline.Labels() {
+		if slices.ContainsFunc(have, func(h pipeline.LabelScore) bool { return h.Label == l }) {
+			continue
+		}
+		key := words.LetterKey(l)
+		if n := len(groups); n > 0 && groups[n-1].Key == key {
+			groups[n-1].Labels = append(groups[n-1].Labels, l)
+			continue
+		}
+		if i := slices.IndexFunc(groups, func(g labelGroup) bool { return g.Key == key }); i >= 0 {
+			groups[i].Labels = append(groups[i].Labels, l)
+			continue
+		}
+		groups = append(groups, labelGroup{key, []pipeline.Label{l}})
+	}
+	return groups
+}

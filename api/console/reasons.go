@@ -1,0 +1,53 @@
+package console
+
+import (
+	"regexp"
+	"strconv"
+
+	"nightlight/pipeline"
+)
+
+// The forms in which policy explains a verdict.
+var (
+	thresholdReason = regexp.MustCompile(`^(\S+) ([0-9.]+) ≥ ([0-9.]+) for (\w+) aged (\S+) → (\w+)$`)
+	faultReason     = regexp.MustCompile(`^fault: (\S+) of (\S+) → (\w+)$`)
+)
+
+const guardianReason = "to a bound guardian: never held → allow"
+
+// reasons says policy's reasons in plain words. One in a form that we do not
+// know stands as it is: reasons hold no word of the content.
+func (c *Console) reasons(v *visit, list []string) (plain []string) {
+	for _, r := range list {
+		plain = append(plain, c.reason(v, r))
+	}
+	return plain
+}
+
+func (c *Console) reason(v *visit, r string) string {
+	known := c.pages.words[v.lang]
+	if m := thresholdReason.FindStringSubmatch(r); m != nil && pipeline.Label(m[1]).Known() && known.has("about."+m[4]) && known.has("action."+m[6]) {
+		return c.say(v, "reason.threshold", c.say(v, "label."+m[1]), percent(m[2]), c.say(v, "about."+m[4]), c.say(v, "band."+m[5]), percent(m[3]), c.say(v, "action."+m[6]))
+	}
+	if m := faultReason.FindStringSubmatch(r); m != nil {
+		if known.has("fault." + m[1]) {
+			return c.say(v, "fault."+m[1])
+		}
+		return c.say(v, "fault", m[1], m[2])
+	}
+	if r == guardianReason {
+		return c.say(v, "reason.guardian")
+	}
+	if known.has("reason." + r) {
+		return c.say(v, "reason."+r)
+	}
+	return r
+}
+
+func percent(score string) int {
+	f, err := strconv.ParseFloat(score, 64)
+	if err != nil {
+		return 0
+	}
+	return int(f*100 + 0.5)
+}
