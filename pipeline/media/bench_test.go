@@ -73,3 +73,14 @@ func BenchmarkHashes(b *testing.B) {
 		PHash(img)
 	}
 }
+
+// BenchmarkChildWork is what a child does with a photo, without the pipes.
+func BenchmarkChildWork(b *testing.B) {
+	file := photo(b, 4000, 3000)
+	for b.Loop() {
+		d := &decoder{want: Want{Squares: bothSquares[:1]}, limits: Limits{}, turbo: loadTurbo()}
+		if _, err := d.decode(file); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

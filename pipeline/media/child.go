@@ -43,8 +43,11 @@ func parseChildLimits(args []string) (l childLimits, err error) {
 
 // ChildMain is the decoding child: it shuts itself in, then answers requests on
 // standard input until that ends, and gives its exit code. It expects os.Args as
-// the Decoder sets them.
+// the Decoder sets them. For Video it shuts itself in and becomes ffmpeg.
 func ChildMain(ctx context.Context) int {
+	if len(os.Args) > 2 && os.Args[2] == toolCommand {
+		return toolMain(os.Args[3:])
+	}
 	limits, err := parseChildLimits(os.Args)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "decode-child:", err)
@@ -100,5 +103,5 @@ func decodeGuarded(data []byte, ask request) (d *Decoded, err error) {
 			d, err = nil, fmt.Errorf("decoding panicked: %w", ErrBroken)
 		}
 	}()
-	return (&decoder{want: ask.Want, limits: ask.Limits}).decode(data)
+	return (&decoder{want: ask.Want, limits: ask.Limits, turbo: loadTurbo()}).decode(data)
 }

@@ -20,6 +20,7 @@ import (
 type decoder struct {
 	want   Want
 	limits Limits
+	turbo  *turbo // nil: the standard decoder alone
 }
 
 // decode is the whole way of a file in the child: sniff, headers, limits, pixels,
@@ -95,8 +96,8 @@ func (d *decoder) animation(out *Decoded, data []byte, h Header) error {
 // still decodes a picture of one frame, reduced as far as the wanted sizes allow.
 func (d *decoder) still(data []byte, h Header) (*image.NRGBA, string, error) {
 	if h.Type == JPEG {
-		if t := loadTurbo(); t != nil {
-			if img, err := t.decode(data, h, d.shortest(h.Width, h.Height)); err == nil {
+		if d.turbo != nil {
+			if img, err := d.turbo.decode(data, h, d.shortest(h.Width, h.Height)); err == nil {
 				img, err = shrink(img, d.reduction(img.Rect.Dx(), img.Rect.Dy()))
 				return img, "libjpeg-turbo", err
 			}
@@ -193,8 +194,12 @@ func frame(img *image.NRGBA, want Want, tiles int) (f Frame, flat *image.NRGBA, 
 	if !img.Opaque() {
 		flat = flatten(img, 255)
 	}
-	f.DHash, f.PHash = DHash(flat), PHash(flat)
-	f.TestCard, _ = ReadTestCard(flat)
+	small, err := shrink(flat, min(max(1, min(flat.Rect.Dx(), flat.Rect.Dy())/160), 128))
+	if err != nil {
+		return f, nil, false, err
+	}
+	f.DHash, f.PHash = DHash(small), PHash(small)
+	f.TestCard, _ = ReadTestCard(small)
 	if f.Crops, coarse, err = Squares(img, want.Squares, tiles); err != nil {
 		return f, nil, false, err
 	}
@@ -254,10 +259,16 @@ func renditions(flat *image.NRGBA, want Want) (thumbnail, preview []byte, err er
 	return thumbnail, preview, nil
 }
 
-func encodeJPEG(img image.Image) ([]byte, error) {
+func encodeJPEG(img *image.NRGBA) ([]byte, error) {
 	var buf bytes.Buffer
-	if err := jpeg.Encode(&buf, img, &jpeg.Options{Quality: 82}); err != nil {
+	if err := jpeg.Encode(&buf, opaqueRGBA(img), &jpeg.Options{Quality: 82}); err != nil {
 		return nil, fmt.Errorf("encode rendition: %w", err)
 	}
 	return buf.Bytes(), nil
+}
+
+// opaqueRGBA is the same pixels under the type for which package jpeg has a fast
+// path; for opaque pictures the two mean the same.
+func opaqueRGBA(img *image.NRGBA) *image.RGBA {
+	return &image.RGBA{Pix: img.Pix, Stride: img.Stride, Rect: img.Rect}
 }

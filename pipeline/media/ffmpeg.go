@@ -276,6 +276,9 @@ func (v *Video) verdict(ctx, limited context.Context, exit, read error) error {
 	case errors.As(exit, &code) && code.ExitCode() < 0:
 		return fmt.Errorf("process ended, %s: %w", code.ProcessState, ErrChildKilled)
 	}
+	if code != nil && code.ExitCode() == exitTool {
+		return fmt.Errorf("limit and start ffmpeg: %w", ErrNoChild)
+	}
 	return broken("ffmpeg refuses it")
 }
 
@@ -287,10 +290,12 @@ func (v *Video) launch(name string, args []string, file *os.File) (*exec.Cmd, io
 	if v.start != nil {
 		ways = []isolation{*v.start}
 	}
+	limits := toolLimits{memory: v.opts.MemoryBytes, cpu: v.opts.CPUSeconds}
 	var last error
 	for _, way := range ways {
-		cmd := exec.Command(name, args...)
-		cmd.Env = []string{"LC_ALL=C"}
+		args := append(v.opts.Command[1:len(v.opts.Command):len(v.opts.Command)], limits.args(name, args)...)
+		cmd := exec.Command(v.opts.Command[0], args...)
+		cmd.Env = []string{"GOTRACEBACK=none"}
 		cmd.Dir = "/"
 		cmd.ExtraFiles = []*os.File{file}
 		way.apply(cmd)
@@ -304,11 +309,6 @@ func (v *Video) launch(name string, args []string, file *os.File) (*exec.Cmd, io
 		}
 		if last = cmd.Start(); last != nil {
 			continue
-		}
-		if err := (toolLimits{memory: v.opts.MemoryBytes, cpu: v.opts.CPUSeconds}).apply(cmd); err != nil {
-			killGroup(cmd)
-			_ = cmd.Wait() // it was killed
-			return nil, nil, nil, fmt.Errorf("limit process: %w: %w", ErrNoChild, err)
 		}
 		v.start = &way
 		return cmd, out, errs, nil

@@ -43,7 +43,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		d := &decoder{want: Want{Squares: []Square{{Size: 8}}, Thumbnail: 8, Preview: 8}, limits: Limits{Pixels: 1 << 16, AnimationPixels: 1 << 18, Frames: 8}}
+		d := &decoder{want: Want{Squares: []Square{{Size: 8}}, Thumbnail: 8, Preview: 8}, limits: Limits{Pixels: 1 << 16, AnimationPixels: 1 << 18, Frames: 8}, turbo: loadTurbo()}
 		if got, err := d.decode(b); err == nil && got.agrees(d.want) != nil {
 			t.Errorf("an answer that the worker would refuse: %v", got.agrees(d.want))
 		}
@@ -53,7 +53,7 @@ func FuzzDecode(f *testing.F) {
 // FuzzAnswer feeds the worker what a child that was taken over might say.
 func FuzzAnswer(f *testing.F) {
 	want := Want{Squares: []Square{{Size: 4}}}
-	d := &decoder{want: want, limits: Limits{}}
+	d := &decoder{want: want, limits: Limits{}, turbo: loadTurbo()}
 	got, err := d.decode(pngBytes(f, scenery(9, 9)))
 	if err != nil {
 		f.Fatal(err)

@@ -85,16 +85,18 @@ func TestTheWallsStand(t *testing.T) {
 	}
 }
 
-// escapes are what a child that was taken over would try; main_test runs them
-// behind the walls and prints those that worked.
-func TestAChildBehindItsWallsCanDoNothingElse(t *testing.T) {
+func TestBehindTheWallsNothingElseCanBeDone(t *testing.T) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
 		t.Skip("no system call filter here")
 	}
 	t.Setenv("TMPDIR", t.TempDir())
-	got := runSelf(t, "escape")
-	if got != "walls stand\n" {
-		t.Errorf("a child could: %s", got)
+	for name, args := range map[string][]string{
+		"by a child":             {"escape"},
+		"by a child made a tool": toolLimits{memory: 512 << 20, cpu: 5}.args(self(t), []string{"escape from tool"}),
+	} {
+		if got := runSelf(t, args...); got != "tried\n" {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 }
 

@@ -5,4 +5,4 @@ package media
 // auditArch 0 says that no filter was written for this processor.
 const auditArch = 0
 
-var refused []uint32
+var refused, refusedOpening []uint32

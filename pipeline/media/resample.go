@@ -178,11 +178,11 @@ func average(dst, src []uint8, stride, w, rows, k int) {
 		var r, g, b, a, n uint32
 		for y := range rows {
 			line := src[y*stride+4*x : y*stride+4*min(x+k, w)]
-			for i := 0; i+3 < len(line); i += 4 {
-				al := uint32(line[i+3])
-				r += uint32(line[i]) * al
-				g += uint32(line[i+1]) * al
-				b += uint32(line[i+2]) * al
+			for ; len(line) >= 4; line = line[4:] {
+				al := uint32(line[3])
+				r += uint32(line[0]) * al
+				g += uint32(line[1]) * al
+				b += uint32(line[2]) * al
 				a += al
 				n++
 			}

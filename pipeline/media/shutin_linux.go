@@ -48,7 +48,7 @@ func shutIn(l childLimits) (childReport, error) {
 		return r, fmt.Errorf("set processor limit: %w", err)
 	}
 	r.CPU = true
-	r.Seccomp = seccomp() == nil
+	r.Seccomp = seccomp(append(refused, refusedOpening...)) == nil
 	return r, nil
 }
 
@@ -92,10 +92,9 @@ func addressSpace() (uint64, error) {
 	return pages * uint64(os.Getpagesize()), nil
 }
 
-// seccomp takes from every thread the system calls that a decoder never needs:
-// sockets, starting or tracing programs, opening and changing files. Refused
-// calls fail with EPERM. Threads and memory stay allowed, or Go could not run.
-func seccomp() error {
+// seccomp takes system calls from every thread. Refused calls fail with EPERM.
+// Threads and memory stay allowed, or neither Go nor ffmpeg could run.
+func seccomp(refused []uint32) error {
 	if auditArch == 0 {
 		return errors.New("no filter for this processor")
 	}

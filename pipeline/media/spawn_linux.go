@@ -37,21 +37,3 @@ func killGroup(cmd *exec.Cmd) {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may be gone already
 	}
 }
-
-// toolLimits are put on ffmpeg and ffprobe right after they start.
-type toolLimits struct {
-	memory int64 // bytes of writable memory
-	cpu    int   // seconds
-}
-
-func (l toolLimits) apply(cmd *exec.Cmd) error {
-	for what, value := range map[int]uint64{
-		unix.RLIMIT_DATA: uint64(l.memory), unix.RLIMIT_AS: uint64(l.memory) + 2<<30, unix.RLIMIT_CPU: uint64(l.cpu),
-		unix.RLIMIT_FSIZE: 0, unix.RLIMIT_NOFILE: 32, unix.RLIMIT_CORE: 0,
-	} {
-		if err := unix.Prlimit(cmd.Process.Pid, what, &unix.Rlimit{Cur: value, Max: value}, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}

@@ -17,11 +17,3 @@ func killGroup(cmd *exec.Cmd) {
 		_ = cmd.Process.Kill() // it may be gone already
 	}
 }
-
-// toolLimits cannot be imposed here; the wall-clock limit still holds.
-type toolLimits struct {
-	memory int64
-	cpu    int
-}
-
-func (toolLimits) apply(*exec.Cmd) error { return nil }

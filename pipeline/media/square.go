@@ -85,7 +85,7 @@ func openNSFW(img *image.NRGBA, r image.Rectangle, size int) ([]float32, error) 
 	full := size * 8 / 7
 	small := toImage(resample(img, r, full, full), full, full)
 	var buf bytes.Buffer
-	if err := jpeg.Encode(&buf, small, &jpeg.Options{Quality: 75}); err != nil {
+	if err := jpeg.Encode(&buf, opaqueRGBA(small), &jpeg.Options{Quality: 75}); err != nil {
 		return nil, fmt.Errorf("encode for open_nsfw: %w", err)
 	}
 	again, err := jpeg.Decode(&buf)

@@ -174,7 +174,7 @@ func TestAScaledJPEGGivesNearlyTheTensorOfAWholeOne(t *testing.T) {
 		t.Skip("libjpeg-turbo is not here")
 	}
 	pic := scenery(2000, 1500)
-	d := &decoder{want: Want{Squares: bothSquares}.withDefaults(), limits: Limits{}.WithDefaults()}
+	d := &decoder{want: Want{Squares: bothSquares}.withDefaults(), limits: Limits{}.WithDefaults(), turbo: loadTurbo()}
 	b := jpegBytes(t, pic, 90)
 	fast, err := d.decode(b)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 
 // VideoOptions sets up Video. Zero fields take their defaults.
 type VideoOptions struct {
+	Command     []string      // program and leading arguments of a child that becomes ffmpeg; default: this very binary
 	FFmpeg      string        // program; default "ffmpeg" from PATH
 	FFprobe     string        // program; default "ffprobe" from PATH
 	Limits      Limits        // what a film may be
@@ -29,10 +30,10 @@ type VideoOptions struct {
 	SameBits    int           // frames whose DHash differs from the one before in at most so many bits are skipped; default 4, none when negative
 }
 
-// Video takes frames from films with ffmpeg, which runs in its own process group,
-// without a network where the system permits, under limits like a decoding
-// child's, with file and pipe as its only protocols and its demuxer forced to the
-// sniffed type. It is safe for concurrent use.
+// Video takes frames from films with ffmpeg. A child of this binary (ChildMain)
+// takes on limits, gives up sockets and becomes ffmpeg, in its own process group
+// and without a network, with file and pipe as its only protocols and its demuxer
+// forced to the sniffed type. It is safe for concurrent use.
 type Video struct {
 	opts   VideoOptions
 	slots  chan struct{}
@@ -59,6 +60,13 @@ func NewVideo(o VideoOptions) *Video {
 		}
 	}
 	v := &Video{opts: o, slots: make(chan struct{}, max(1, o.Processes))}
+	if len(o.Command) == 0 {
+		self, err := os.Executable()
+		if err != nil {
+			v.lookup = fmt.Errorf("find own binary: %w: %w", ErrNoChild, err)
+		}
+		v.opts.Command = []string{self}
+	}
 	for _, name := range []*string{&v.opts.FFmpeg, &v.opts.FFprobe} {
 		found, err := exec.LookPath(*name)
 		if err != nil {
