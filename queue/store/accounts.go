@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -71,6 +72,10 @@ func (s *Store) PutAccount(ctx context.Context, tenant string, a Account) error 
 }
 
 func (s *Store) putAccount(t *tx, tenant string, a Account) error {
+	before, err := t.boundSince(tenant, a.ID)
+	if err != nil {
+		return err
+	}
 	key, err := s.keyring.NewKey()
 	if err != nil {
 		return err
@@ -87,23 +92,28 @@ func (s *Store) putAccount(t *tx, tenant string, a Account) error {
 	if err != nil {
 		return err
 	}
-	before, err := s.guardians(t, tenant, a.ID)
-	if err != nil {
-		return err
-	}
 	if _, err := t.exec("DELETE FROM guardians WHERE tenant = $1 AND child = $2", tenant, a.ID); err != nil {
 		return err
 	}
 	for i, g := range a.Guardians {
-		bound := t.at
-		if j := slices.IndexFunc(before, func(b Guardian) bool { return b.ID == g.ID }); j >= 0 {
-			bound = micros(before[j].BoundAt)
-		}
-		if err := s.putGuardian(t, tenant, a.ID, key, i, g, bound); err != nil {
+		if err := s.putGuardian(t, tenant, a.ID, key, i, g, cmp.Or(before[g.ID], t.at)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// boundSince says since when each guardian is bound.
+func (t *tx) boundSince(tenant, child string) (map[string]int64, error) {
+	since := map[string]int64{}
+	err := t.each("SELECT id, bound_at FROM guardians WHERE tenant = $1 AND child = $2", args(tenant, child), func(row scanner) error {
+		var id string
+		var at int64
+		err := row.Scan(&id, &at)
+		since[id] = at
+		return err
+	})
+	return since, err
 }
 
 func (s *Store) putGuardian(t *tx, tenant, child string, key []byte, place int, g Guardian, bound int64) error {

@@ -55,6 +55,9 @@ func (s *Store) Commit(ctx context.Context, l *Lease, o Outcome) (done Committed
 
 func (s *Store) commit(t *tx, l *Lease, o Outcome) (done Committed, err error) {
 	v := o.Verdict
+	if !v.Action.Known() {
+		v.Action = pipeline.Hold // a word that nobody defined lets nothing through
+	}
 	// the fence: only the newest attempt passes, and only once
 	n, err := t.exec("UPDATE items SET state = 'judged', action = $3, lease_until = 0, lease_worker = '' WHERE id = $1 AND attempt = $2 AND state = 'pending'",
 		l.ItemID, l.Attempt, string(v.Action))
@@ -92,7 +95,7 @@ func end(v pipeline.Verdict) Committed {
 	switch {
 	case v.Quarantine:
 		return Committed{State: Quarantined, Ending: EndQuarantined}
-	case v.NeedsPerson() || v.Action == pipeline.Hold || !v.Action.Known():
+	case v.NeedsPerson() || v.Action == pipeline.Hold:
 		return Committed{State: InReview}
 	case v.Action == pipeline.Block:
 		return Committed{State: Closed, Ending: EndBlocked}

@@ -119,7 +119,7 @@ func TestVerdictsLeadWhereTheyShould(t *testing.T) {
 	unknown.Action = "shrug"
 	warn := allowed()
 	warn.Action = pipeline.Warn
-	for name, c := range map[string]struct {
+	cases := map[string]struct {
 		verdict pipeline.Verdict
 		state   store.State
 		ending  store.Ending
@@ -132,24 +132,23 @@ func TestVerdictsLeadWhereTheyShould(t *testing.T) {
 		"hold goes to review though nobody is named": {unheard, store.InReview, "", true},
 		"an unknown action goes to review":           {unknown, store.InReview, "", true},
 		"what cannot be opened is quarantined":       {quarantine, store.Quarantined, store.EndQuarantined, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			both(t, func(w *world) {
-				id, done := w.judged(c.verdict)
-				it := w.item(id)
-				if it.State != c.state || it.Ending != c.ending || (it.CaseID != "") != c.inCase || done.CaseID != it.CaseID || done.State != c.state {
-					t.Errorf("got %s, %q, case %q; want %s, %q, a case: %t", it.State, it.Ending, it.CaseID, c.state, c.ending, c.inCase)
-				}
-				if it.Verdict == nil || it.Verdict.Action != c.verdict.Action || it.Verdict.CaseID != it.CaseID || len(it.Verdict.Signals) != len(c.verdict.Signals) {
-					t.Errorf("got verdict %+v, want it whole", it.Verdict)
-				}
-				if waiting, sent, err := w.OutboxDepth(t.Context()); waiting+sent != 0 || err != nil {
-					t.Errorf("got %d outbox rows, %v, want none after the end", waiting+sent, err)
-				}
-				w.well()
-			})
-		})
 	}
+	both(t, func(w *world) {
+		for name, c := range cases {
+			id, done := w.judged(c.verdict)
+			it := w.item(id)
+			if it.State != c.state || it.Ending != c.ending || (it.CaseID != "") != c.inCase || done.CaseID != it.CaseID || done.State != c.state {
+				t.Errorf("%s: got %s, %q, case %q; want %s, %q, a case: %t", name, it.State, it.Ending, it.CaseID, c.state, c.ending, c.inCase)
+			}
+			if it.Verdict == nil || it.Verdict.Action != it.Action || !it.Action.Known() || it.Verdict.CaseID != it.CaseID || len(it.Verdict.Signals) != len(c.verdict.Signals) {
+				t.Errorf("%s: got verdict %+v, want it whole", name, it.Verdict)
+			}
+		}
+		if waiting, sent, err := w.OutboxDepth(t.Context()); waiting+sent != 0 || err != nil {
+			t.Errorf("got %d outbox rows, %v, want none after the end", waiting+sent, err)
+		}
+		w.well()
+	})
 }
 
 func TestManyWorkersNeverHoldTheSameItem(t *testing.T) {

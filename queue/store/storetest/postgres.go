@@ -37,8 +37,7 @@ var server = sync.OnceValues(startServer)
 // errAbsent means that this machine has no PostgreSQL that we could start.
 var errAbsent = errors.New("no PostgreSQL in /usr/lib/postgresql/*/bin and no NIGHTLIGHT_TEST_POSTGRES")
 
-// StartPostgres returns the dsn of a fresh, empty database, dropped when the
-// test ends. The server is that of NIGHTLIGHT_TEST_POSTGRES, or one that the
+// StartPostgres returns the dsn of a fresh, empty database. The server is that of NIGHTLIGHT_TEST_POSTGRES, or one that the
 // first call starts for this process.
 func StartPostgres(t testing.TB) string {
 	t.Helper()
@@ -57,7 +56,9 @@ func StartPostgres(t testing.TB) string {
 	rand.Read(b[:])
 	name := "nl_" + hex.EncodeToString(b[:])
 	admin(t, base, "CREATE DATABASE "+name)
-	t.Cleanup(func() { admin(t, base, "DROP DATABASE "+name+" WITH (FORCE)") })
+	if os.Getenv("NIGHTLIGHT_TEST_POSTGRES") != "" { // ours goes with its server
+		t.Cleanup(func() { admin(t, base, "DROP DATABASE "+name+" WITH (FORCE)") })
+	}
 	u, err := url.Parse(base)
 	if err != nil {
 		t.Fatalf("read the dsn of PostgreSQL: %v", err)

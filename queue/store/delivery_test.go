@@ -1,0 +1,178 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"nightlight/pipeline"
+	"nightlight/queue/review"
+	"nightlight/queue/store"
+)
+
+// only returns the one delivery to a recipient.
+func (w *world) only(recipient string) store.Delivery {
+	w.Helper()
+	list, _, err := w.Deliveries(w.Context(), w.tenant, recipient, "", "", 0)
+	w.must(err)
+	if len(list) != 1 {
+		w.Fatalf("got %d deliveries to %s, want 1", len(list), recipient)
+	}
+	return list[0]
+}
+
+func (w *world) hold(id string) *store.DeliveryLease {
+	w.Helper()
+	l, err := w.ClaimDelivery(w.Context(), id, "w", time.Minute)
+	w.must(err)
+	return l
+}
+
+func (w *world) try(l *store.DeliveryLease, a store.Attempt) store.DeliveryState {
+	w.Helper()
+	state, err := w.RecordAttempt(w.Context(), l, a)
+	w.must(err)
+	return state
+}
+
+func TestADeliveryIsTriedUntilItArrives(t *testing.T) {
+	both(t, func(w *world) {
+		e := w.endpoint()
+		w.judged(allowed())
+		d := w.only(e.ID)
+		if ids, err := w.DueDeliveries(t.Context(), 10); len(ids) != 1 || ids[0] != d.ID || err != nil {
+			t.Errorf("got due %v, %v, want %s", ids, err, d.ID)
+		}
+		l := w.hold(d.ID)
+		if l.Endpoint == nil || l.Endpoint.URL != e.URL || l.Endpoint.Secrets[0] != "whsec_a" || l.Effect != store.EventJudged {
+			t.Errorf("got %+v, want the endpoint with its secret", l)
+		}
+		if _, err := w.ClaimDelivery(t.Context(), d.ID, "other", time.Minute); !errors.Is(err, store.ErrClaimed) {
+			t.Errorf("got %v under a live lease, want ErrClaimed", err)
+		}
+		if got := w.try(l, store.Attempt{Channel: "webhook", StatusCode: 500, ErrorClass: "status", RetryIn: time.Minute}); got != store.DeliveryPending {
+			t.Errorf("got %s after a 500, want pending", got)
+		}
+		if _, err := w.ClaimDelivery(t.Context(), d.ID, "w", time.Minute); !errors.Is(err, store.ErrConflict) {
+			t.Errorf("got %v before it is due, want ErrConflict", err)
+		}
+		w.clock.pass(2 * time.Minute)
+		late := w.hold(d.ID)
+		w.clock.pass(2 * time.Minute)
+		l = w.hold(d.ID)
+		if _, err := w.RecordAttempt(t.Context(), late, store.Attempt{Delivered: true}); !errors.Is(err, store.ErrLost) {
+			t.Errorf("got %v from a late worker, want ErrLost", err)
+		}
+		if got := w.try(l, store.Attempt{Channel: "webhook", Delivered: true, StatusCode: 204}); got != store.DeliveryDone {
+			t.Errorf("got %s, want done", got)
+		}
+		if _, err := w.ClaimDelivery(t.Context(), d.ID, "w", time.Minute); !errors.Is(err, store.ErrDone) {
+			t.Errorf("got %v for a done one, want ErrDone", err)
+		}
+		got, tries, err := w.Delivery(t.Context(), w.tenant, d.ID)
+		w.must(err)
+		if got.Attempts != 2 || len(tries) != 2 || tries[0].StatusCode != 500 || tries[0].RetryIn != time.Minute || !tries[1].Delivered {
+			t.Errorf("got %+v with %+v, want both tries", got, tries)
+		}
+		w.must(w.Replay(t.Context(), w.tenant, d.ID, "test"))
+		if err := w.Replay(t.Context(), w.tenant, d.ID, "test"); !errors.Is(err, store.ErrConflict) {
+			t.Errorf("got %v for a pending one, want ErrConflict", err)
+		}
+		w.try(w.hold(d.ID), store.Attempt{Channel: "webhook", Delivered: true, StatusCode: 204})
+		if _, _, err := w.Delivery(t.Context(), "ten_other", d.ID); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("got %v for another tenant, want ErrNotFound", err)
+		}
+		w.well()
+	})
+}
+
+func TestADeliveryDiesAfterTheLastTry(t *testing.T) {
+	bothWith(t, store.Options{MaxDeliveries: 3}, func(w *world) {
+		e := w.endpoint()
+		w.judged(allowed())
+		d := w.only(e.ID)
+		for i := range 3 {
+			want := store.DeliveryPending
+			if i == 2 {
+				want = store.DeliveryDead
+			}
+			if got := w.try(w.hold(d.ID), store.Attempt{ErrorClass: "timeout", RetryIn: time.Second}); got != want {
+				t.Errorf("try %d: got %s, want %s", i+1, got, want)
+			}
+			w.clock.pass(2 * time.Second)
+		}
+		if l := w.well(); l.DeadDeliveries != 1 {
+			t.Errorf("got %d dead, want 1", l.DeadDeliveries)
+		}
+		w.must(w.Replay(t.Context(), w.tenant, d.ID, "test"))
+		if got := w.try(w.hold(d.ID), store.Attempt{ErrorClass: "timeout", RetryIn: time.Second}); got != store.DeliveryPending {
+			t.Errorf("got %s after a replay, want new tries", got)
+		}
+	})
+}
+
+func TestAGuardianWhoCannotBeReachedIsACase(t *testing.T) {
+	both(t, func(w *world) {
+		w.must(w.PutAccount(t.Context(), w.tenant, store.Account{ID: "mia", Guardians: []store.Guardian{{ID: "mum", Channels: []store.Channel{{Kind: "mail", Address: "mum@example.org"}}}}}))
+		n := notice("")
+		n.Urgency = pipeline.Urgent
+		id, _ := w.judged(allowed(), n)
+		l := w.hold(w.only("mum").ID)
+		if l.Guardian == nil || l.Guardian.Channels[0].Address != "mum@example.org" || l.Notice.TextKey != "bullying" {
+			t.Errorf("got %+v, want the guardian and the notice", l.Delivery)
+		}
+		if got := w.try(l, store.Attempt{Channel: "mail", ErrorClass: "refused"}); got != store.DeliveryDead {
+			t.Errorf("got %s, want dead", got)
+		}
+		c, _ := w.take(w.user("rita", review.RoleReviewer))
+		if c.Kind != review.KindNotice || c.ItemID != id || c.Severity != 3 {
+			t.Errorf("got %+v, want a case about the notice", c)
+		}
+		w.well()
+	})
+}
+
+func TestANoticeThatWaitsCannotBeSent(t *testing.T) {
+	both(t, func(w *world) {
+		w.judged(held(3), notice("review"), notice("review"))
+		d := w.only("mum") // twice the same notice is one
+		if d.State != store.DeliveryWaiting {
+			t.Errorf("got %s, want waiting", d.State)
+		}
+		if _, err := w.ClaimDelivery(t.Context(), d.ID, "w", time.Minute); !errors.Is(err, store.ErrConflict) {
+			t.Errorf("got %v, want ErrConflict", err)
+		}
+	})
+}
+
+func TestEndpointsHearWhatTheyAskedFor(t *testing.T) {
+	both(t, func(w *world) {
+		all := w.endpoint()
+		some, err := w.CreateEndpoint(t.Context(), store.Endpoint{Tenant: w.tenant, URL: "https://example.org/2", Events: []string{store.EventQuarantined}, Secrets: []string{"whsec_b"}}, "test")
+		w.must(err)
+		w.judged(allowed())
+		w.only(all.ID)
+		if list, _, err := w.Deliveries(t.Context(), w.tenant, some.ID, "", "", 0); len(list) != 0 || err != nil {
+			t.Errorf("got %v, %v, want nothing for the other event", list, err)
+		}
+		w.must(w.RotateSecret(t.Context(), w.tenant, some.ID, "whsec_c", "test"))
+		w.must(w.RotateSecret(t.Context(), w.tenant, some.ID, "whsec_d", "test"))
+		e, err := w.Endpoint(t.Context(), w.tenant, some.ID)
+		w.must(err)
+		if len(e.Secrets) != 2 || e.Secrets[0] != "whsec_d" || e.Secrets[1] != "whsec_c" {
+			t.Errorf("got secrets %v, want the newest two", e.Secrets)
+		}
+		w.must(w.DisableEndpoint(t.Context(), w.tenant, all.ID, "gone", "worker"))
+		if d := w.only(all.ID); d.State != store.DeliveryDead {
+			t.Errorf("got %s after disabling, want dead", d.State)
+		}
+		w.judged(allowed())
+		w.only(all.ID)
+		list, err := w.Endpoints(t.Context(), w.tenant)
+		w.must(err)
+		if len(list) != 2 || list[0].DisabledWhy != "gone" || list[0].Secrets != nil || list[1].Events[0] != store.EventQuarantined {
+			t.Errorf("got %+v, want both without secrets", list)
+		}
+		w.well()
+	})
+}
