@@ -46,7 +46,7 @@ func Load(manifest *catalog.Manifest, dirs Dirs, settings Settings) (*Set, error
 		return s, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("load models: %w", err)
+		return nil, fmt.Errorf("load models: %w (make setup brings what is missing or changed)", err)
 	}
 	for _, m := range manifest.Models {
 		err := s.load(m)
@@ -55,7 +55,7 @@ func Load(manifest *catalog.Manifest, dirs Dirs, settings Settings) (*Set, error
 			continue
 		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("load models: %w", err), s.Close())
+			return nil, errors.Join(fmt.Errorf("load models: %w (make setup brings what is missing or changed)", err), s.Close())
 		}
 	}
 	return s, nil
