@@ -62,6 +62,7 @@ func (e *Extractor) Windows(text string, turns []tokenizer.Turn) ([]Window, bool
 		s.turn.read(e.fold, turn.Text)
 		s.context = appendTurn(s.context, s.turn.runes, turn.Self)
 	}
+	s.context = distinct(s.context) // once, since every window has them
 	runes := s.text.runes
 	windows := make([]Window, 0, 1+max(0, len(runes)-window+stride-1)/stride)
 	for at := 0; ; at += stride {
@@ -74,17 +75,38 @@ func (e *Extractor) Windows(text string, turns []tokenizer.Turn) ([]Window, bool
 }
 
 func (s *scratch) window(at, end int) Window {
-	s.buckets = append(s.buckets[:0], s.context...)
-	s.buckets = appendRuns(s.buckets, s.text.runes[at:end], fnvStart, 1, longest)
+	s.buckets = appendRuns(s.buckets[:0], s.text.runes[at:end], fnvStart, 1, longest)
 	s.buckets = appendWords(s.buckets, s.text.runes[at:end], hashString(fnvStart, "w:"))
-	slices.Sort(s.buckets)
-	distinct := slices.Compact(s.buckets)
-	w := Window{Buckets: make([]int64, len(distinct))}
-	for i, b := range distinct {
-		w.Buckets[i] = int64(b)
-	}
+	s.buckets = distinct(s.buckets)
+	w := Window{Buckets: merge(make([]int64, 0, len(s.buckets)+len(s.context)), s.buckets, s.context)}
 	w.Start, w.End = s.text.span(at, end)
 	return w
+}
+
+func distinct(buckets []uint32) []uint32 {
+	slices.Sort(buckets)
+	return slices.Compact(buckets)
+}
+
+// merge adds two rising lists to dst as one, each bucket once.
+func merge(dst []int64, a, b []uint32) []int64 {
+	for len(a) > 0 && len(b) > 0 {
+		dst = append(dst, int64(min(a[0], b[0])))
+		switch {
+		case a[0] < b[0]:
+			a = a[1:]
+		case a[0] > b[0]:
+			b = b[1:]
+		default:
+			a, b = a[1:], b[1:]
+		}
+	}
+	for _, rest := range [2][]uint32{a, b} {
+		for _, bucket := range rest {
+			dst = append(dst, int64(bucket))
+		}
+	}
+	return dst
 }
 
 func appendTurn(dst []uint32, runes []rune, self bool) []uint32 {
