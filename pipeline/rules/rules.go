@@ -1,25 +1,170 @@
 // Package rules says what is better said as rules than learned: contacts,
 // links, trade words, money requests, and the harmless test phrases.
+//
+// The rules stand in table/*.yaml, each with what must and what must not make
+// it fire. They are the second opinion beside the text model, and all there is
+// when no model can be loaded, so every text label has at least one. Their
+// scores are judgements of precision, not calibrated probabilities.
 package rules
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"nightlight/pipeline"
+	"nightlight/pipeline/normal"
 )
 
 // Rules is a pipeline.TextClassifier. It is immutable and safe for concurrent
 // use.
-type Rules struct{}
+type Rules struct {
+	rules []rule
+	find  *automaton
+	codes []code
+	tests phrasebook
+}
+
+// Source is the Source of the signals of rules; those of the harmless test
+// phrases carry TestSource.
+const (
+	Source     = "rules@1"
+	TestSource = "testphrase@1"
+)
 
 // New returns the rules that ship with Nightlight.
-func New() *Rules { return &Rules{} }
+func New() *Rules {
+	r := &Rules{codes: codes(), tests: newPhrasebook()}
+	var words []string
+	var owners []int
+	for _, entry := range readTable() {
+		for _, c := range entry.compile() {
+			id := len(r.rules)
+			r.rules = append(r.rules, c)
+			for _, w := range c.words {
+				words, owners = append(words, w), append(owners, id)
+			}
+		}
+	}
+	r.find = newAutomaton(words, owners, len(r.rules))
+	return r
+}
 
 // Ref names the rule set.
 func (*Rules) Ref() pipeline.ModelRef { return pipeline.ModelRef{Name: "rules", Version: "1"} }
 
 // ClassifyText returns a Signal for each rule that fires, with its place in
-// the original text.
-func (*Rules) ClassifyText(_ context.Context, t pipeline.Text) ([]pipeline.Signal, error) {
-	return nil, nil
+// the original text; labels of which nothing is said are left out. The rules
+// read every view of the text; one that fires in several is told once, from
+// the view nearest to the original.
+func (r *Rules) ClassifyText(ctx context.Context, t pipeline.Text) ([]pipeline.Signal, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var found []pipeline.Signal
+	fired := newSet(len(r.rules))
+	coded := uint64(0)
+	for _, v := range normal.Readings(t.Text) {
+		found = r.view(found, fired, &coded, v, t)
+	}
+	found = r.answer(found, t)
+	if len(found) > 1 {
+		found = strongest(found)
+	}
+	grown(found, t)
+	return found, nil
+}
+
+// view runs all rules over one reading, in pieces that overlap when it is
+// long, so that no rule is slower than the text is long.
+func (r *Rules) view(found []pipeline.Signal, fired set, coded *uint64, v normal.View, t pipeline.Text) []pipeline.Signal {
+	text := v.Text
+	span := func(label pipeline.Label, score float64, source string, from, to int) pipeline.Signal {
+		start := utf8.RuneCountInString(text[:from])
+		end := start + utf8.RuneCountInString(text[from:to])
+		start, end = v.Original(start, end)
+		return pipeline.Signal{Label: label, Score: score, Source: source, View: v.Name, Start: start, End: end, In: "text"}
+	}
+	if v.Name == normal.Raw {
+		if s, from, to, ok := r.tests.find(text); ok {
+			found = append(found, span(s, TestScore, TestSource, from, to))
+		}
+	}
+	for i, c := range r.codes {
+		if *coded&(1<<i) != 0 {
+			continue
+		}
+		for _, h := range c.find(text) {
+			*coded |= 1 << i
+			found = append(found, span(h.label, h.score, Source, h.from, h.to))
+		}
+	}
+	hot := newSet(len(r.rules))
+	for from := 0; from < len(text); {
+		to := pieceEnd(text, from)
+		piece := text[from:to]
+		if r.find.mark(piece, hot) {
+			hot.each(func(id int) {
+				if fired.has(id) {
+					return
+				}
+				if a, b, ok := r.rules[id].in(piece); ok {
+					fired.add(id)
+					found = append(found, span(r.rules[id].label, r.rules[id].score, Source, from+a, from+b))
+				}
+			})
+			hot.clear()
+		}
+		if to == len(text) {
+			break
+		}
+		from = back(text, to-overlap)
+	}
+	return found
+}
+
+// A long text is read in pieces of this many bytes, which overlap.
+const (
+	piece   = 2048
+	overlap = 384
+)
+
+func pieceEnd(text string, from int) int {
+	if len(text)-from <= piece {
+		return len(text)
+	}
+	return back(text, from+piece)
+}
+
+// back returns the start of the code point at or before i.
+func back(text string, i int) int {
+	for i > 0 && !utf8.RuneStart(text[i]) {
+		i--
+	}
+	return i
+}
+
+// strongest keeps the best signal of each label and source.
+func strongest(found []pipeline.Signal) []pipeline.Signal {
+	slices.SortStableFunc(found, func(a, b pipeline.Signal) int {
+		return cmp.Or(strings.Compare(string(a.Label), string(b.Label)), strings.Compare(a.Source, b.Source), cmp.Compare(b.Score, a.Score))
+	})
+	return slices.CompactFunc(found, func(a, b pipeline.Signal) bool { return a.Label == b.Label && a.Source == b.Source })
+}
+
+// raise is what is added to a grooming or sexual rule's score when a grown-up
+// writes to a minor.
+const raise = 0.15
+
+func grown(found []pipeline.Signal, t pipeline.Text) {
+	if t.SenderAge == nil || *t.SenderAge < 18 || t.RecipientAge == nil || *t.RecipientAge >= 18 {
+		return
+	}
+	for i, s := range found {
+		if s.Source == Source && (strings.HasPrefix(string(s.Label), "grooming.") || strings.HasPrefix(string(s.Label), "sexual.")) {
+			found[i].Score = min(s.Score+raise, 0.95)
+		}
+	}
 }

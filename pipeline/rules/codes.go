@@ -1,0 +1,286 @@
+package rules
+
+import (
+	"strings"
+
+	"nightlight/pipeline"
+)
+
+// code is a rule that an expression cannot say: numbers with a check sum,
+// numbers in words, repetition. It reads a folded text and is linear in it.
+type code struct {
+	id   string
+	find func(text string) []hit
+}
+
+// hit is where a code fires, in bytes of the text that it read.
+type hit struct {
+	label    pipeline.Label
+	score    float64
+	from, to int
+}
+
+func codes() []code {
+	return []code{
+		{"phone", phones},
+		{"identity card", identityCards},
+		{"flood", floods},
+	}
+}
+
+// number is a run of digits as people write them: with blanks, dashes, Chinese
+// numerals, 幺 for one.
+type number struct {
+	digits   string
+	from, to int
+	words    bool // any digit was a Chinese numeral
+	gaps     int
+}
+
+// longestNumber is the longest run that is read; longer ones are no number of
+// a person.
+const longestNumber = 24
+
+// numbers returns the runs of at least six digits in text.
+func numbers(text string) []number {
+	var all []number
+	var digits [longestNumber]byte
+	n, from, to, gap, gaps, words := 0, 0, 0, 0, 0, false
+	flush := func() {
+		if n >= 6 && n <= longestNumber {
+			all = append(all, number{string(digits[:n]), from, to, words, gaps})
+		}
+		n, gap, gaps, words = 0, 0, 0, false
+	}
+	for i, r := range text {
+		if r >= 0x80 && n == 0 && !chineseDigit(r) || r < 0x80 && n == 0 && (r < '0' || r > '9') {
+			continue
+		}
+		d, size := digitOf(r), 1
+		if r >= 0x80 {
+			size = 3
+		}
+		switch {
+		case d != 0:
+			if n == 0 {
+				from = i
+			}
+			if n < longestNumber {
+				digits[n] = d
+			}
+			n++
+			to, gap, words = i+size, 0, words || r >= 0x80
+		case (r == ' ' || r == '-' || r == '.' || r == '(' || r == ')' || r == '_' || r == '~' || r == '、' || r == '。' || r == ',' || r == '/') && gap < 2:
+			gap++
+			gaps++
+		default:
+			flush()
+		}
+	}
+	flush()
+	return all
+}
+
+func chineseDigit(r rune) bool { return digitOf(r) != 0 }
+
+func digitOf(r rune) byte {
+	if r >= '0' && r <= '9' {
+		return byte(r)
+	}
+	switch r {
+	case '〇', '零', '洞':
+		return '0'
+	case '一', '壹', '幺', '么':
+		return '1'
+	case '二', '贰', '两':
+		return '2'
+	case '三', '叁', '仨':
+		return '3'
+	case '四', '肆':
+		return '4'
+	case '五', '伍':
+		return '5'
+	case '六', '陆':
+		return '6'
+	case '七', '柒', '拐':
+		return '7'
+	case '八', '捌':
+		return '8'
+	case '九', '玖', '勾':
+		return '9'
+	}
+	return 0
+}
+
+// phones finds telephone numbers: mobile numbers of China however they are
+// spelt, and numbers with a country code or a North American shape.
+func phones(text string) []hit {
+	var hits []hit
+	for _, n := range numbers(text) {
+		digits := n.digits
+		before := text[max(0, n.from-24):n.from]
+		after := text[n.to:min(len(text), n.to+12)]
+		plus := strings.HasSuffix(before, "+") || strings.HasSuffix(before, "+(")
+		score := 0.0
+		switch {
+		case mobile(digits), strings.HasPrefix(digits, "86") && mobile(digits[2:]), strings.HasPrefix(digits, "0086") && mobile(digits[4:]):
+			score = 0.8
+		case plus && len(digits) >= 9 && len(digits) <= 14 && !n.words:
+			score = 0.75
+		case len(digits) == 10 && n.gaps >= 2 && !n.words && digits[0] >= '2' && digits[3] >= '2', len(digits) == 11 && digits[0] == '1' && n.gaps >= 2 && digits[1] >= '2' && !n.words:
+			score = 0.65
+		default:
+			continue
+		}
+		if has(before, "单号", "订单", "快递", "编号", "客服", "order", "tracking", "isbn", "uid", "流水", "学号", "卡号", "热线", "举报") || strings.HasPrefix(after, "元") {
+			continue
+		}
+		if has(before, "我", "打给", "call", "text", "my", "mine", "me", "联系", "号码", "电话", "手机") {
+			score = min(score+0.1, 0.9)
+		}
+		label := pipeline.PrivacyGives
+		if has(before, "他的", "她的", "他电话", "她电话", "他手机", "她手机", "他妈", "她妈", "他家", "她家", "his ", "her ", "their ") {
+			label, score = pipeline.BullyingDoxxing, 0.6
+		}
+		hits = append(hits, hit{label, score, n.from, n.to})
+	}
+	return hits
+}
+
+func mobile(digits string) bool {
+	if len(digits) != 11 || digits[0] != '1' || digits[1] < '3' {
+		return false
+	}
+	return strings.Trim(digits[3:], digits[3:4]) != "" // 138 and eight equal digits is an example
+}
+
+func has(text string, words ...string) bool {
+	for _, w := range words {
+		if strings.Contains(text, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// identityCards finds numbers of the Chinese identity card, whose last sign is
+// a check sum over the others (GB 11643).
+func identityCards(text string) []hit {
+	var hits []hit
+	for _, n := range numbers(text) {
+		digits, to := n.digits, n.to
+		if len(digits) == 17 && to < len(text) && text[to] == 'x' {
+			digits, to = digits+"x", to+1
+		}
+		if identityCard(digits) {
+			hits = append(hits, hit{pipeline.PrivacyGives, 0.95, n.from, to})
+		}
+	}
+	return hits
+}
+
+func identityCard(digits string) bool {
+	if len(digits) != 18 || digits[0] == '0' {
+		return false
+	}
+	if y := digits[6:8]; y != "19" && y != "20" {
+		return false
+	}
+	if m := digits[10:12]; m < "01" || m > "12" {
+		return false
+	}
+	if d := digits[12:14]; d < "01" || d > "31" {
+		return false
+	}
+	sum, weight := 0, 1
+	for i := 16; i >= 0; i-- {
+		weight = weight * 2 % 11
+		if digits[i] < '0' || digits[i] > '9' {
+			return false
+		}
+		sum += int(digits[i]-'0') * weight
+	}
+	return "10x98765432"[sum%11] == digits[17]
+}
+
+// floods finds texts that say one thing over and over, and those that call
+// many people.
+func floods(text string) []hit {
+	if len(text) < 40 {
+		return nil
+	}
+	n, mentions := 0, 0
+	var last rune
+	for i, r := range text {
+		n++
+		if r == '@' && (last == 0 || last == ' ' || last == '\n' || last >= 0x80) && i+1 < len(text) && text[i+1] != ' ' {
+			mentions++
+		}
+		last = r
+	}
+	if mentions >= 6 {
+		return []hit{{pipeline.SpamFlood, 0.7, 0, len(text)}}
+	}
+	if n < 40 {
+		return nil
+	}
+	if share := repetition(text); share > 0.8 && n >= 60 {
+		return []hit{{pipeline.SpamFlood, 0.7, 0, len(text)}}
+	}
+	return nil
+}
+
+// repetition is the share of a text's four-byte-pairs that were seen before,
+// by a small table of the last place of each; 0 for a text with no repeats.
+// Runs of laughter (hahaha, 哈哈哈) say nothing and do not count.
+func repetition(text string) float64 {
+	if len(text) > 4000 {
+		text = text[:4000]
+	}
+	var seen [1024]uint64 // a bit set of hashes of eight bytes
+	repeats, total := 0, 0
+	for i := 0; i+8 <= len(text); i++ {
+		if laughs(text[i : i+8]) {
+			continue
+		}
+		h := uint64(14695981039346656037)
+		for k := range 8 {
+			h = (h ^ uint64(text[i+k])) * 1099511628211
+		}
+		h ^= h >> 29
+		word, bit := h>>6%1024, uint64(1)<<(h%64)
+		total++
+		if seen[word]&bit != 0 {
+			repeats++
+		}
+		seen[word] |= bit
+	}
+	if total < 40 {
+		return 0
+	}
+	return float64(repeats) / float64(total)
+}
+
+// laughs reports whether eight bytes hold at most two different characters,
+// as laughter, cheers, rows of signs and digits do.
+func laughs(s string) bool {
+	var a, b byte
+	if s[0] < 0x80 {
+		a = s[0]
+		for i := range len(s) {
+			if s[i] != a && b == 0 {
+				b = s[i]
+			}
+			if s[i] != a && s[i] != b {
+				return false
+			}
+		}
+		return true
+	}
+	for i := 3; i < len(s); i++ {
+		if s[i] != s[i-3] {
+			return false
+		}
+	}
+	return true
+}

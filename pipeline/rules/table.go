@@ -1,0 +1,269 @@
+package rules
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"nightlight/pipeline"
+)
+
+//go:embed table/*.yaml
+var tableFiles embed.FS
+
+// entry is one rule as the table writes it.
+type entry struct {
+	ID    string         `yaml:"id"`
+	Label pipeline.Label `yaml:"label"`
+	// Score is how often the rule is right when it fires, by judgement.
+	Score float64 `yaml:"score"`
+	// Match holds regular expressions over the folded text, of which one must
+	// be found; {name} stands for a word list of the file words.yaml.
+	Match []string `yaml:"match"`
+	// Unless holds expressions of which none may be found in the same piece.
+	Unless []string `yaml:"unless"`
+	// Hit and Miss are examples; they are tests.
+	Hit  []string `yaml:"hit"`
+	Miss []string `yaml:"miss"`
+}
+
+// readTable returns the entries of all files. The table is part of the
+// program, so a mistake in it is a panic that the first test finds.
+func readTable() []entry {
+	lists := map[string]string{}
+	must(yaml.Unmarshal(read("table/words.yaml"), &lists))
+	names, err := fs.Glob(tableFiles, "table/*.yaml")
+	must(err)
+	var all []entry
+	for _, name := range names {
+		if name == "table/words.yaml" {
+			continue
+		}
+		var some []entry
+		if err := yaml.Unmarshal(read(name), &some); err != nil {
+			panic(fmt.Sprintf("%s: %v", name, err))
+		}
+		for i := range some {
+			for k := range some[i].Match {
+				some[i].Match[k] = expand(lists, some[i].Match[k])
+			}
+			for k := range some[i].Unless {
+				some[i].Unless[k] = expand(lists, some[i].Unless[k])
+			}
+		}
+		all = append(all, some...)
+	}
+	return all
+}
+
+func read(name string) []byte {
+	b, err := tableFiles.ReadFile(name)
+	must(err)
+	return b
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+var listName = regexp.MustCompile(`\{[a-z]+\}`)
+
+// expand writes word lists into an expression; lists may use lists.
+func expand(lists map[string]string, expr string) string {
+	for range 4 {
+		expr = listName.ReplaceAllStringFunc(expr, func(name string) string {
+			words, ok := lists[strings.Trim(name, "{}")]
+			if !ok {
+				panic("no word list " + name)
+			}
+			return "(?:" + words + ")"
+		})
+	}
+	return expr
+}
+
+// rule is one compiled expression of an entry.
+type rule struct {
+	id     string
+	label  pipeline.Label
+	score  float64
+	match  *regexp.Regexp
+	unless *regexp.Regexp // nil: no guard
+	words  []string       // one of these is in every text that matches
+}
+
+func (e entry) compile() []rule {
+	var guard *regexp.Regexp
+	if len(e.Unless) > 0 {
+		guard = regexp.MustCompile("(?:" + strings.Join(e.Unless, ")|(?:") + ")")
+	}
+	var rules []rule
+	for _, m := range e.Match {
+		words, err := needs(m)
+		if err != nil {
+			panic(fmt.Sprintf("rule %s: %v", e.ID, err))
+		}
+		rules = append(rules, rule{e.ID, e.Label, e.Score, regexp.MustCompile(m), guard, words})
+	}
+	return rules
+}
+
+// in returns where the rule fires in text.
+func (r *rule) in(text string) (from, to int, ok bool) {
+	at := r.match.FindStringIndex(text)
+	if at == nil || r.unless != nil && r.unless.MatchString(text) {
+		return 0, 0, false
+	}
+	return at[0], at[1], true
+}
+
+// needs returns words of which every match of expr contains at least one, so
+// that the expression is only tried on texts that have one of them.
+func needs(expr string) ([]string, error) {
+	re, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	words := needed(re.Simplify())
+	if len(words) == 0 {
+		return nil, fmt.Errorf("%s: no word that every match has", expr)
+	}
+	slices.Sort(words)
+	return slices.Compact(words), nil
+}
+
+// needed returns nil where there is no such set of words.
+func needed(re *syntax.Regexp) []string {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return []string{string(re.Rune)}
+	case syntax.OpCapture, syntax.OpPlus:
+		return needed(re.Sub[0])
+	case syntax.OpCharClass:
+		var words []string
+		for i := 0; i < len(re.Rune); i += 2 {
+			for r := re.Rune[i]; r <= re.Rune[i+1]; r++ {
+				if words = append(words, string(r)); len(words) > 24 {
+					return nil
+				}
+			}
+		}
+		return words
+	case syntax.OpAlternate:
+		var words []string
+		for _, sub := range re.Sub {
+			some := needed(sub)
+			if some == nil {
+				return nil
+			}
+			words = append(words, some...)
+		}
+		return words
+	case syntax.OpConcat:
+		var best []string
+		for _, some := range concats(re.Sub) {
+			if len(some) > 0 && shortest(some) > 0 && better(some, best) {
+				best = some
+			}
+		}
+		return best
+	}
+	return nil
+}
+
+// concats returns a set of words for each part of a concatenation, and for
+// each two neighbours together where that stays small.
+func concats(subs []*syntax.Regexp) [][]string {
+	var sets [][]string
+	for i, sub := range subs {
+		sets = append(sets, needed(sub))
+		if i == 0 {
+			continue
+		}
+		a, b := whole(subs[i-1]), whole(sub)
+		if a == nil || b == nil || len(a)*len(b) > 200 {
+			continue
+		}
+		var both []string
+		for _, x := range a {
+			for _, y := range b {
+				both = append(both, x+y)
+			}
+		}
+		sets = append(sets, both)
+	}
+	return sets
+}
+
+// whole returns all texts that re matches, nil when they are too many.
+func whole(re *syntax.Regexp) []string {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return []string{string(re.Rune)}
+	case syntax.OpEmptyMatch:
+		return []string{""}
+	case syntax.OpCapture:
+		return whole(re.Sub[0])
+	case syntax.OpQuest:
+		if some := whole(re.Sub[0]); some != nil {
+			return append(some, "")
+		}
+	case syntax.OpCharClass:
+		return needed(re)
+	case syntax.OpAlternate:
+		var all []string
+		for _, sub := range re.Sub {
+			some := whole(sub)
+			if some == nil {
+				return nil
+			}
+			all = append(all, some...)
+		}
+		return all
+	case syntax.OpConcat:
+		all := []string{""}
+		for _, sub := range re.Sub {
+			some := whole(sub)
+			if some == nil || len(all)*len(some) > 200 {
+				return nil
+			}
+			var next []string
+			for _, a := range all {
+				for _, b := range some {
+					next = append(next, a+b)
+				}
+			}
+			all = next
+		}
+		return all
+	}
+	return nil
+}
+
+// better prefers the set whose shortest word is longer, as it is rarer in
+// texts that do not match; of equals, the smaller set.
+func better(a, b []string) bool {
+	if a == nil || b == nil {
+		return a != nil
+	}
+	if shortest(a) != shortest(b) {
+		return shortest(a) > shortest(b)
+	}
+	return len(a) < len(b)
+}
+
+func shortest(words []string) int {
+	n := len(words[0])
+	for _, w := range words {
+		n = min(n, len(w))
+	}
+	return n
+}
