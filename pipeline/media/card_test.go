@@ -25,11 +25,7 @@ func card(t testing.TB, label string) image.Image {
 
 func throughJPEG(t testing.TB, img image.Image, quality int) image.Image {
 	t.Helper()
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: quality}); err != nil {
-		t.Fatal(err)
-	}
-	out, err := jpeg.Decode(&b)
+	out, err := jpeg.Decode(bytes.NewReader(jpegBytes(t, img, quality)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,11 +80,12 @@ func TestACardIsReadAfterWhatChatAppsDoToPictures(t *testing.T) {
 		"upside down": func(i image.Image) image.Image { return imaging.Rotate180(i) },
 		"stretched":   func(i image.Image) image.Image { return imaging.Resize(i, 900, 400, imaging.Linear) },
 	}
+	every := map[string]bool{"as it is": true, "PNG": true, "JPEG 50": true, "quarter, JPEG 50": true} // with all labels
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
-			for _, label := range CardLabels {
-				if name == "four times" && label != CardLabels[0] && label != CardLabels[34] {
-					continue // large and the same
+			for i, label := range CardLabels {
+				if i%12 != 0 && !every[name] {
+					continue
 				}
 				if got, ok := ReadTestCard(way(card(t, label))); !ok || got != label {
 					t.Errorf("got %q, %v; want %q", got, ok, label)
