@@ -40,7 +40,9 @@ func corpus(t *testing.T, folders ...string) map[string]string {
 }
 
 // fold is the identity of a text in every overlap check.
-func fold(s string) string { return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(s))), " ") }
+func fold(s string) string {
+	return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(s))), " ")
+}
 
 func TestTheOwnTestSeedsCoverEveryLabelAndAreWellFormed(t *testing.T) {
 	list, err := readCorpus("testdata")

@@ -209,14 +209,10 @@ func (s *Scorer) answer(a *Answer, it pipeline.Item, found pipeline.Findings, la
 			best[sig.Label] = sig
 		}
 	}
-	source := "none"
-	if len(found.Models) > 0 {
-		source = found.Models[len(found.Models)-1].String()
-	}
 	for _, l := range labels {
 		sig, ok := best[l]
 		if !ok {
-			sig = pipeline.Signal{Label: l, Source: source}
+			sig = pipeline.Signal{Label: l, Source: "none"} // nobody spoke of it
 		}
 		if sig.Start == 0 && sig.End == 0 {
 			sig.End = length

@@ -1,0 +1,174 @@
+package examine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"os"
+	"testing"
+
+	"nightlight/pipeline"
+	"nightlight/pipeline/media"
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == media.ChildCommand {
+		os.Exit(media.ChildMain(context.Background()))
+	}
+	os.Exit(m.Run())
+}
+
+type eye struct {
+	name  string
+	judge func(tensor []float32) ([]pipeline.Signal, error)
+}
+
+func (e eye) Ref() pipeline.ModelRef { return pipeline.ModelRef{Name: e.name, Version: "1"} }
+func (e eye) Classify(_ context.Context, tensor []float32) ([]pipeline.Signal, error) {
+	return e.judge(tensor)
+}
+
+func sees(name string, score float64) Eye {
+	return Eye{eye{name, func([]float32) ([]pipeline.Signal, error) {
+		return []pipeline.Signal{{Label: pipeline.SexualExplicit, Score: score, Source: name + "@1"}}, nil
+	}}, media.Square{Size: 32}}
+}
+
+func examiner(t *testing.T, eyes ...Eye) *Examiner {
+	t.Helper()
+	d, err := media.NewDecoder(media.DecoderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return &Examiner{Eyes: eyes, Decoder: d}
+}
+
+func plain(t *testing.T, w, h int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, w, h)), nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func card(t *testing.T, label pipeline.Label) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, media.TestCard(string(label))); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestEveryModelSpeaksOfAPicture(t *testing.T) {
+	s, err := examiner(t, sees("a", .2), sees("b", .7)).Photo(t.Context(), plain(t, 64, 48))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Signals) != 2 || len(s.Models) != 2 || len(s.Faults) != 0 {
+		t.Errorf("got %d signals by %d models, faults %v", len(s.Signals), len(s.Models), s.Faults)
+	}
+	if len(s.Preview) == 0 || s.SHA256 == "" {
+		t.Error("the preview or the hash is missing")
+	}
+}
+
+func TestAPanoramaIsLookedAtInTilesAndItsWorstTileCounts(t *testing.T) {
+	calls := 0
+	e := examiner(t, Eye{eye{"a", func([]float32) ([]pipeline.Signal, error) {
+		calls++
+		return []pipeline.Signal{{Label: pipeline.SexualExplicit, Score: float64(calls) / 100, Source: "a@1"}}, nil
+	}}, media.Square{Size: 32}})
+	s, err := e.Photo(t.Context(), plain(t, 1000, 100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if calls < 4 {
+		t.Errorf("looked at %d crops of a panorama", calls)
+	}
+	if len(s.Signals) != 1 || s.Signals[0].Score != float64(calls)/100 || s.Signals[0].Box == nil {
+		t.Errorf("got %+v, want the highest score with its place", s.Signals)
+	}
+}
+
+func TestATestCardTripsItsLabel(t *testing.T) {
+	for _, l := range pipeline.ImageLabels {
+		s, err := examiner(t, sees("a", .01)).Photo(t.Context(), card(t, l))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, sig := range s.Signals {
+			found = found || sig.Label == l && sig.Source == "testcard@1" && sig.Score > .9
+		}
+		if !found {
+			t.Errorf("%s: got %+v", l, s.Signals)
+		}
+	}
+}
+
+func TestWhatCannotBeOpenedIsAFaultAndNeverSilence(t *testing.T) {
+	whole := plain(t, 64, 64)
+	tests := []struct {
+		name       string
+		data       []byte
+		reason     string
+		quarantine bool
+	}{
+		{"a file cut short", whole[:len(whole)/2], "broken", true},
+		{"no picture at all", []byte("hello hello hello hello"), "unsupported_type", false},
+		{"nothing", nil, "unsupported_type", false},
+		{"a picture that claims to be huge", hugePNG(), "too_large", true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := examiner(t, sees("a", .01)).Photo(t.Context(), tt.data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(s.Faults) != 1 || s.Faults[0].Reason != tt.reason || s.Faults[0].Quarantine != tt.quarantine {
+				t.Errorf("got %+v, want %s", s.Faults, tt.reason)
+			}
+		})
+	}
+}
+
+// hugePNG is a header that claims 30,000 × 30,000 pixels.
+func hugePNG() []byte {
+	b := []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x75\x30\x00\x00\x75\x30\x08\x02\x00\x00\x00")
+	return append(b, 0x7f, 0x55, 0x93, 0x7b, 0, 0, 0, 0, 'I', 'D', 'A', 'T', 0x35, 0xaf, 0x06, 0x1e, 0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82)
+}
+
+func TestAPictureModelThatFailsMeansTryingAgain(t *testing.T) {
+	broken := Eye{eye{"a", func([]float32) ([]pipeline.Signal, error) { return nil, errors.New("no") }}, media.Square{Size: 32}}
+	if _, err := examiner(t, broken).Photo(t.Context(), plain(t, 64, 64)); !errors.Is(err, ErrAgain) {
+		t.Errorf("got %v, want ErrAgain", err)
+	}
+}
+
+func TestWithoutAPictureModelAPictureIsAFault(t *testing.T) {
+	s, err := examiner(t).Photo(t.Context(), plain(t, 64, 64))
+	if err != nil || len(s.Faults) == 0 || s.Faults[0].Reason != "missing_model" {
+		t.Errorf("got %+v, %v", s.Faults, err)
+	}
+}
+
+func TestWithoutFFmpegAVideoIsAFault(t *testing.T) {
+	e := examiner(t, sees("a", .01))
+	s, err := e.VideoFile(t.Context(), []byte("\x00\x00\x00\x18ftypmp42"))
+	if err != nil || len(s.Faults) != 1 || s.Faults[0].Reason != "no_ffmpeg" {
+		t.Errorf("got %+v, %v", s.Faults, err)
+	}
+}
+
+func TestVoiceIsNotHeardRatherThanClean(t *testing.T) {
+	s, err := examiner(t).Voice(t.Context(), nil)
+	if err != nil || len(s.Faults) != 1 || s.Faults[0].Reason != "not_heard" {
+		t.Errorf("got %+v, %v", s.Faults, err)
+	}
+}
