@@ -23,8 +23,8 @@ from labels import INDEX, LABELS
 MIX = {
     "broad": dict(corpus=.27, hard=.04, contrast=.03, chat=.03, cold=.27, edos=.14, davidson=.08, surge=.01, swsr=.06,
                   diasafety=.02, telefraud=.03, kdconv=.06, chatterbot=.02),
-    "corpus": dict(corpus=.46, hard=.13, contrast=.04, chat=.06, cold=.11, edos=.06, davidson=.03, surge=.01, swsr=.03,
-                   diasafety=.01, telefraud=.01, kdconv=.09, chatterbot=.03),
+    "corpus": dict(corpus=.38, hard=.10, contrast=.04, chat=.05, cold=.14, edos=.13, davidson=.04, surge=.01, swsr=.03,
+                   diasafety=.01, telefraud=.01, kdconv=.04, chatterbot=.02),
 }
 PUBLIC_TOKENS = 56
 POSITIVE = 2.0
@@ -162,6 +162,14 @@ def report(net, valid, enc, log):
     log(json.dumps(line))
 
 
+def deadline(clock):
+    if not clock:
+        return None
+    now = time.localtime()
+    hour, minute = map(int, clock.split(":"))
+    return time.mktime((now.tm_year, now.tm_mon, now.tm_mday, hour, minute, 0, 0, 0, now.tm_isdst))
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--data", required=True)
@@ -176,6 +184,7 @@ def main():
     p.add_argument("--steps", type=int, required=True)
     p.add_argument("--lr", type=float, default=1.2e-4)
     p.add_argument("--decay-to", type=float, default=1.0, help="share of --lr left at the last step")
+    p.add_argument("--until", default=None, help="HH:MM by the clock: end there if --steps are not done, the rate falling to match")
     p.add_argument("--batch", type=int, default=32)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--every", type=int, default=250, help="steps between checkpoints")
@@ -211,16 +220,25 @@ def main():
         average, step = saved["average"], saved["step"]
         log("resumed at step", step)
 
+    end, started = deadline(a.until), time.time()
+    began_file = f"{a.out}/began"
+    if end and os.path.exists(began_file):
+        started = float(open(began_file).read())
+    open(began_file, "w").write(str(started))
+
+    def gone(k):
+        share = k / a.steps
+        return max(share, (time.time() - started) / (end - started)) if end else share
+
     def rate(k):
         warm = min(1.0, (k + 1) / 150)
-        left = a.decay_to + (1 - a.decay_to) * max(0.0, 1 - k / a.steps)
-        return a.lr * warm * left
+        return a.lr * warm * (a.decay_to + (1 - a.decay_to) * max(0.0, 1 - gone(k)))
 
     net.train()
     began, done, recent = time.time(), 0, []
-    while step < a.steps:
+    while step < a.steps and gone(step) < 1:
         for batch in stream.chunk(step // CHUNK)[step % CHUNK:]:
-            if step >= a.steps:
+            if step >= a.steps or gone(step) >= 1:
                 break
             opt.param_groups[0]["lr"] = rate(step)
             opt.param_groups[1]["lr"] = rate(step) * 5
