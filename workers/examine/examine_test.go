@@ -58,8 +58,12 @@ func plain(t *testing.T, w, h int) []byte {
 
 func card(t *testing.T, label pipeline.Label) []byte {
 	t.Helper()
+	m, err := media.TestCard(string(label))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var b bytes.Buffer
-	if err := png.Encode(&b, media.TestCard(string(label))); err != nil {
+	if err := png.Encode(&b, m); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
