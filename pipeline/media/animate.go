@@ -227,10 +227,9 @@ func oneWebP(w, h int, chunks []byte) []byte {
 
 func putUint24(b []byte, v int) { b[0], b[1], b[2] = byte(v), byte(v>>8), byte(v>>16) }
 
-// play lays every frame on the canvas and calls show with the canvas after those
-// that pick chooses. The canvas is only lent for the call. Frames between are
-// decoded too, since later ones build on them.
-func play(all []step, canvas image.Point, pick func(i int) bool, show func(i int, at time.Duration, canvas *image.NRGBA) error) error {
+// play lays every frame on the canvas and calls show with the canvas after each.
+// The canvas is only lent for the call.
+func play(all []step, canvas image.Point, show func(at time.Duration, canvas *image.NRGBA) error) error {
 	page := image.NewNRGBA(image.Rectangle{Max: canvas})
 	var before []uint8
 	var at time.Duration
@@ -249,10 +248,8 @@ func play(all []step, canvas image.Point, pick func(i int) bool, show func(i int
 		if err := lay(page, r, frame, s.over); err != nil {
 			return err
 		}
-		if pick(i) {
-			if err := show(i, at, page); err != nil {
-				return err
-			}
+		if err := show(at, page); err != nil {
+			return err
 		}
 		at += s.delay
 		switch {

@@ -25,7 +25,7 @@ func shownAt(t *testing.T, b []byte, x, y int) (got []color.NRGBA) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = play(all, image.Pt(h.Width, h.Height), func(int) bool { return true }, func(_ int, _ time.Duration, canvas *image.NRGBA) error {
+	err = play(all, image.Pt(h.Width, h.Height), func(_ time.Duration, canvas *image.NRGBA) error {
 		c := canvas.NRGBAAt(x, y)
 		if c.A == 0 {
 			c = clear0
@@ -113,5 +113,43 @@ func TestACardInTheMiddleOfAnAnimationIsFound(t *testing.T) {
 		if err != nil || got.TestCard != "selfharm.expressed" {
 			t.Errorf("%s: got %q, %v", name, got.TestCard, err)
 		}
+	}
+}
+
+func TestOneOtherFrameAmongHundredsIsNotLeftToChance(t *testing.T) {
+	d := newDecoder(t, DecoderOptions{Children: 1})
+	for name, other := range map[string]image.Image{"of another colour": flat(60, 60, red), "of another shape": scenery(60, 60)} {
+		frames := make([]image.Image, 200)
+		for i := range frames {
+			frames[i] = flat(60, 60, color.White)
+		}
+		frames[137] = other
+		got, err := d.Decode(t.Context(), gifBytes(t, frames, 1), Want{MaxFrames: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var seen []int
+		for _, f := range got.Frames {
+			seen = append(seen, f.Index)
+		}
+		if got.FrameCount != 200 || len(seen) != 3 || seen[0] != 0 || seen[1] != 137 || seen[2] != 138 {
+			t.Errorf("%s: looked at %v of %d", name, seen, got.FrameCount)
+		}
+	}
+}
+
+func TestAFullReelStaysBoundedAndKeepsItsEnds(t *testing.T) {
+	r := &reel{limit: 5, same: -1}
+	for i := range 1000 {
+		if err := r.add(flat(80, 80, color.Gray{uint8(i)}), time.Duration(i)); err != nil {
+			t.Fatal(err)
+		}
+		if len(r.kept) > 21 {
+			t.Fatalf("%d frames are held", len(r.kept))
+		}
+	}
+	got := r.pick()
+	if len(got) != 5 || got[0].index != 0 || got[4].index != 999 || r.gap(1100) != 101 {
+		t.Errorf("%d frames from %d to %d, gap %d", len(got), got[0].index, got[len(got)-1].index, r.gap(1100))
 	}
 }

@@ -43,14 +43,20 @@ func (d *decoder) decode(data []byte) (*Decoded, error) {
 		out.Width, out.Height = h.Height, h.Width
 	}
 	if h.Frames > 1 || h.Type == GIF {
-		return out, d.animation(out, data, h)
+		if err := d.animation(out, data, h); err != nil {
+			return nil, err
+		}
+		return out, nil
 	}
 	img, name, err := d.still(data, h)
 	if err != nil {
 		return nil, fmt.Errorf("decode %s: %w", h.Type, err)
 	}
 	out.Decoder = name
-	return out, d.add(out, 0, 0, img)
+	if err := d.add(out, 0, 0, img); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (w Want) check() error {
@@ -59,14 +65,15 @@ func (w Want) check() error {
 			return err
 		}
 	}
-	if w.Fit < 0 || w.Fit > 4096 || w.Thumbnail < 0 || w.Thumbnail > 2048 || w.Preview < 0 || w.Preview > 2048 ||
+	if w.Fit < 0 || w.Fit > 2048 || w.Thumbnail < 0 || w.Thumbnail > 2048 || w.Preview < 0 || w.Preview > 2048 ||
 		w.MaxFrames < 1 || w.MaxFrames > 300 || w.Oversample < 1 || w.Oversample > 8 || len(w.Squares) > 8 {
 		return fmt.Errorf("more asked of a picture than is offered: %w", ErrUnsupported)
 	}
 	return nil
 }
 
-// animation decodes frame after frame and looks at those that sample chooses.
+// animation decodes frame after frame and looks at those that differ, as many as
+// are wanted.
 func (d *decoder) animation(out *Decoded, data []byte, h Header) error {
 	all, err := steps(data, h.Type)
 	if err != nil {
@@ -80,18 +87,31 @@ func (d *decoder) animation(out *Decoded, data []byte, h Header) error {
 		out.Duration += s.delay
 	}
 	k := d.reduction(h.Width, h.Height)
-	return play(all, image.Pt(h.Width, h.Height), sample(len(all), d.want.MaxFrames),
-		func(i int, at time.Duration, canvas *image.NRGBA) error {
-			small, err := shrink(canvas, k)
-			if err != nil {
-				return err
-			}
-			if k == 1 { // the canvas is only lent
-				small = imaging.Clone(small)
-			}
-			return d.add(out, i, at, small)
-		})
+	r := &reel{limit: d.want.MaxFrames, same: sameBits}
+	err = play(all, image.Pt(h.Width, h.Height), func(at time.Duration, canvas *image.NRGBA) error {
+		small, err := shrink(canvas, k)
+		if err != nil {
+			return err
+		}
+		if k == 1 { // the canvas is only lent
+			small = imaging.Clone(small)
+		}
+		return r.add(small, at)
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range r.pick() {
+		if err := d.add(out, s.index, s.at, s.img); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// sameBits is the difference of two DHashes up to which a frame of an animation
+// counts as the one before.
+const sameBits = 4
 
 // still decodes a picture of one frame, reduced as far as the wanted sizes allow.
 func (d *decoder) still(data []byte, h Header) (*image.NRGBA, string, error) {

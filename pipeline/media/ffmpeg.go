@@ -166,7 +166,9 @@ func readShots(ctx context.Context, stdout io.Reader, w, h int, times *times, r 
 		if err != nil {
 			return err
 		}
-		r.add(img, at)
+		if err := r.add(img, at); err != nil {
+			return err
+		}
 	}
 }
 

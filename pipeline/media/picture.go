@@ -6,9 +6,9 @@ import "time"
 // headers, hashes and the test card only.
 type Want struct {
 	Squares    []Square // tensors to cut from each frame; sizes up to 1,024
-	MaxFrames  int      // most frames judged of an animation or film, first and last always among them; default 16
+	MaxFrames  int      // most frames looked at of an animation or film, out of those that differ from the one before, evenly, first and last of them included; default 16
 	Oversample int      // how many times larger than its square a picture stays before the exact resampling; default 2
-	Fit        int      // longest side in pixels of Frame.Picture, which is left out when 0; up to 4,096
+	Fit        int      // longest side in pixels of Frame.Picture, which is left out when 0; up to 2,048
 	Thumbnail  int      // longest side in pixels of the plain JPEG rendition, none when 0; up to 2,048
 	Preview    int      // longest side in pixels of the blurred, grey JPEG rendition, none when 0; up to 2,048
 }
@@ -26,7 +26,7 @@ type Decoded struct {
 	Type        Type
 	Width       int           // pixels as a viewer shows it, orientation applied
 	Height      int           // pixels as a viewer shows it
-	FrameCount  int           // frames in the file; len(Frames) of them were looked at
+	FrameCount  int           // frames in the file, of a film those decoded; len(Frames) of them were looked at, the others were like the one before or over MaxFrames
 	Duration    time.Duration // of a film or animation
 	Orientation int           // EXIF orientation, 1 to 8, already applied to everything here
 	HasGPS      bool          // EXIF or XMP of the original tells a place

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"image"
 	"io"
 	"os"
 	"os/exec"
@@ -27,7 +26,7 @@ type VideoOptions struct {
 	MemoryBytes int64         // writable memory of one run, bytes; default 512 MiB
 	MaxDuration time.Duration // how much of a film is looked at; a longer one is Cut; default 60 s
 	MaxGap      time.Duration // longest time between key frames; with a longer one every second is decoded; default 3 s
-	SameBits    int           // frames whose DHash differs from the one before in at most so many bits are skipped; default 4, none when negative
+	SameBits    int           // frames whose DHash differs from the one before in at most so many bits, and whose colours do not, are skipped; default 4, none when negative
 }
 
 // Video takes frames from films with ffmpeg. A child of this binary (ChildMain)
@@ -193,73 +192,4 @@ func (v *Video) shots(ctx context.Context, file *os.File, t Type, p probed, want
 		}
 	}
 	return nil, 0, false, broken("no frame could be decoded")
-}
-
-// shot is one decoded frame.
-type shot struct {
-	index int
-	at    time.Duration
-	hash  uint64
-	img   *image.NRGBA
-}
-
-// reel keeps the frames that differ from the one before, in bounded number: when
-// it overflows, every second one between the first and the last goes.
-type reel struct {
-	limit, same int
-	kept        []shot
-	count       int
-	last, hole  time.Duration
-}
-
-func (r *reel) add(img *image.NRGBA, at time.Duration) {
-	r.hole = max(r.hole, at-r.last)
-	r.last = max(r.last, at)
-	s := shot{index: r.count, at: at, hash: DHash(img), img: img}
-	r.count++
-	if n := len(r.kept); n > 0 && r.same >= 0 && HashDistance(r.kept[n-1].hash, s.hash) <= r.same && closeTo(r.kept[n-1].img, img) {
-		return
-	}
-	r.kept = append(r.kept, s)
-	if len(r.kept) > 4*r.limit {
-		half := r.kept[:0]
-		for i, s := range r.kept {
-			if i%2 == 0 || i == len(r.kept)-1 {
-				half = append(half, s)
-			}
-		}
-		clear(r.kept[len(half):])
-		r.kept = half
-	}
-}
-
-// closeTo holds 16 by 16 averages of two frames against each other, since flat
-// frames of any colour have the same difference hash.
-func closeTo(a, b *image.NRGBA) bool {
-	x, y := resample(a, a.Rect, 16, 16), resample(b, b.Rect, 16, 16)
-	for i := range x {
-		if d := x[i] - y[i]; d > 16 || d < -16 {
-			return false
-		}
-	}
-	return true
-}
-
-// gap is the longest time without a decoded frame.
-func (r *reel) gap(end time.Duration) time.Duration {
-	if r.count == 0 {
-		return 1 << 62
-	}
-	return max(r.hole, end-r.last)
-}
-
-func (r *reel) pick() []shot {
-	chosen := sample(len(r.kept), r.limit)
-	var out []shot
-	for i, s := range r.kept {
-		if chosen(i) {
-			out = append(out, s)
-		}
-	}
-	return out
 }

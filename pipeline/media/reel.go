@@ -1,0 +1,105 @@
+package media
+
+import (
+	"image"
+	"time"
+)
+
+// shot is one decoded frame of a film or animation.
+type shot struct {
+	index int
+	at    time.Duration
+	hash  uint64
+	tiny  []float32 // 16 by 16 averages
+	img   *image.NRGBA
+}
+
+// reel keeps the frames that differ from the one kept before, so that a still with
+// one other frame in it is two frames and not that one left to chance. It is
+// bounded: when it overflows, every second one between the first and the last goes.
+type reel struct {
+	limit int // frames wanted in the end
+	same  int // bits of DHash up to which a frame counts as the one before; negative: none does
+	kept  []shot
+	count int
+	last  time.Duration
+	hole  time.Duration
+}
+
+// reelBytes is how much memory the frames in a reel may take beyond those wanted.
+const reelBytes = 64 << 20
+
+// add takes a frame, which must not change afterwards.
+func (r *reel) add(img *image.NRGBA, at time.Duration) error {
+	r.hole = max(r.hole, at-r.last)
+	r.last = max(r.last, at)
+	s, err := newShot(r.count, at, img)
+	if err != nil {
+		return err
+	}
+	r.count++
+	if n := len(r.kept); n > 0 && r.same >= 0 && s.like(r.kept[n-1], r.same) {
+		return nil
+	}
+	r.kept = append(r.kept, s)
+	if len(r.kept) > max(r.limit, min(4*r.limit, reelBytes/(len(img.Pix)+1))) {
+		r.thin()
+	}
+	return nil
+}
+
+func newShot(index int, at time.Duration, img *image.NRGBA) (shot, error) {
+	small, err := shrink(img, min(max(1, min(img.Rect.Dx(), img.Rect.Dy())/72), 128))
+	if err != nil {
+		return shot{}, err
+	}
+	if !small.Opaque() {
+		small = flatten(small, 255)
+	}
+	return shot{index: index, at: at, hash: DHash(small), tiny: resample(small, small.Rect, 16, 16), img: img}, nil
+}
+
+// like holds averages against each other besides the hash, since flat frames of
+// any colour have the same one.
+func (s shot) like(o shot, bits int) bool {
+	if HashDistance(s.hash, o.hash) > bits {
+		return false
+	}
+	for i, v := range s.tiny {
+		if d := v - o.tiny[i]; d > 16 || d < -16 {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *reel) thin() {
+	half := r.kept[:0]
+	for i, s := range r.kept {
+		if i%2 == 0 || i == len(r.kept)-1 {
+			half = append(half, s)
+		}
+	}
+	clear(r.kept[len(half):])
+	r.kept = half
+}
+
+// gap is the longest time without a decoded frame.
+func (r *reel) gap(end time.Duration) time.Duration {
+	if r.count == 0 {
+		return 1 << 62
+	}
+	return max(r.hole, end-r.last)
+}
+
+// pick gives the wanted number of those kept, evenly, first and last among them.
+func (r *reel) pick() []shot {
+	chosen := sample(len(r.kept), r.limit)
+	var out []shot
+	for i, s := range r.kept {
+		if chosen(i) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
