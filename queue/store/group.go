@@ -9,9 +9,9 @@ import (
 )
 
 // group is SQLite's only writer. Whatever callers bring while one commit is
-// on its way to the disk goes into the next commit together, each caller's
-// work inside its own savepoint, so that a hundred accepts cost one fsync and
-// one caller's failure leaves the others whole.
+// on its way to the disk goes into the next commit together, so that a
+// hundred accepts cost one fsync. One caller's failure leaves the others
+// whole. Work may run twice; only the last time counts.
 type group struct {
 	conn     *sql.Conn
 	prepared *statements
@@ -117,57 +117,78 @@ func (g *group) gather(batch []*errand) []*errand {
 	return batch
 }
 
-// commit runs a batch in one transaction and leaves each errand's error.
+// commit runs a batch in one transaction and leaves each errand's error. At
+// first the errands run bare: a savepoint for each costs a copy of every page
+// it touches, and hardly any errand fails after it wrote. When one does, all
+// of it is rolled back and run again with savepoints.
 func (g *group) commit(batch []*errand) {
-	// one caller's cancellation must not interrupt what others wrote
-	ctx := context.Background()
-	base := &tx{ctx: ctx, on: g.conn, prepared: g.prepared, at: g.stamp()}
-	if _, err := base.exec("BEGIN IMMEDIATE"); err != nil {
-		fail(batch, fmt.Errorf("begin: %w", err))
+	if g.attempt(batch, false) {
 		return
 	}
-	for _, e := range batch {
-		if err := g.one(base, e, len(batch) == 1); err != nil {
-			fail(batch, err)
-			g.rollback(base)
-			return
-		}
-	}
-	if len(batch) == 1 && batch[0].err != nil {
-		g.rollback(base)
-		return
-	}
-	if _, err := base.exec("COMMIT"); err != nil {
-		fail(batch, fmt.Errorf("commit: %w", err))
-		g.rollback(base)
-		return
-	}
-	g.tell(batch)
+	g.attempt(batch, true)
 }
 
-// one runs one errand inside a savepoint, or bare when it is alone. An error
-// that it returns means that the whole transaction is lost.
-func (g *group) one(base *tx, e *errand, alone bool) error {
+// attempt reports false when the batch must run again with savepoints; then
+// nothing of it was done.
+func (g *group) attempt(batch []*errand, savepoints bool) bool {
+	// one caller's cancellation must not interrupt what others wrote
+	base := &tx{ctx: context.Background(), on: g.conn, prepared: g.prepared, at: g.stamp()}
+	if _, err := base.exec("BEGIN IMMEDIATE"); err != nil {
+		fail(batch, fmt.Errorf("begin: %w", err))
+		return true
+	}
+	wrote := false
+	for _, e := range batch {
+		clean, err := g.one(base, e, savepoints)
+		if err == nil && !clean && len(batch) > 1 {
+			g.rollback(base)
+			return false
+		}
+		if err != nil || !clean {
+			fail(batch, err)
+			g.rollback(base)
+			return true
+		}
+		wrote = wrote || e.tx != nil && e.tx.wrote
+	}
+	end := "COMMIT"
+	if !wrote {
+		end = "ROLLBACK" // spares the sync
+	}
+	if _, err := base.exec(end); err != nil {
+		fail(batch, fmt.Errorf("commit: %w", err))
+		g.rollback(base)
+		return true
+	}
+	g.tell(batch)
+	return true
+}
+
+// one runs one errand. It is clean unless the errand failed after it wrote and
+// there is no savepoint to go back to. An error means that the whole
+// transaction is lost.
+func (g *group) one(base *tx, e *errand, savepoint bool) (clean bool, err error) {
+	e.tx = nil
 	if e.err = e.ctx.Err(); e.err != nil {
-		return nil
+		return true, nil
 	}
 	e.tx = &tx{ctx: base.ctx, on: base.on, prepared: base.prepared, at: base.at}
-	if alone {
+	if !savepoint {
 		e.err = guarded(e.do, e.tx)
-		return nil
+		return e.err == nil || !e.tx.wrote, nil
 	}
 	if _, err := base.exec("SAVEPOINT errand"); err != nil {
-		return fmt.Errorf("savepoint: %w", err)
+		return false, fmt.Errorf("savepoint: %w", err)
 	}
 	if e.err = guarded(e.do, e.tx); e.err != nil {
 		if _, err := base.exec("ROLLBACK TO errand"); err != nil {
-			return fmt.Errorf("roll back: %w", err)
+			return false, fmt.Errorf("roll back: %w", err)
 		}
 	}
 	if _, err := base.exec("RELEASE errand"); err != nil {
-		return fmt.Errorf("release: %w", err)
+		return false, fmt.Errorf("release: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 // guarded turns a panic in work into an error, so that the writer lives on.
@@ -186,6 +207,7 @@ func (g *group) rollback(base *tx) {
 	_, _ = base.exec("ROLLBACK")
 }
 
+// fail leaves err with everybody who has no error of their own.
 func fail(batch []*errand, err error) {
 	for _, e := range batch {
 		if e.err == nil {
@@ -197,7 +219,7 @@ func fail(batch []*errand, err error) {
 func (g *group) tell(batch []*errand) {
 	woke := false
 	for _, e := range batch {
-		if e.err != nil {
+		if e.err != nil || e.tx == nil {
 			continue
 		}
 		woke = woke || e.tx.woke

@@ -58,7 +58,7 @@ func openSQLite(ctx context.Context, path string, o Options, ring func()) (engin
 // sqliteDSN sets busy_timeout first, so that switching to WAL waits for
 // others too.
 func sqliteDSN(path string, pragmas ...string) string {
-	q := url.Values{"_pragma": append([]string{"busy_timeout(10000)", "journal_mode(WAL)"}, pragmas...)}
+	q := url.Values{"_pragma": append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "cache_size(-16000)"}, pragmas...)}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
 

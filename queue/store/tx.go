@@ -19,6 +19,7 @@ type tx struct {
 	at       int64       // the transaction's time in microseconds; 0 for readers
 	lock     dialect
 	woke     bool
+	wrote    bool // whether any row was changed
 	after    []func()
 }
 
@@ -47,6 +48,7 @@ func (t *tx) exec(query string, args ...any) (int, error) {
 		return 0, known(err)
 	}
 	n, err := done.RowsAffected()
+	t.wrote = t.wrote || n > 0
 	return int(n), err
 }
 
@@ -58,7 +60,9 @@ func (t *tx) one(query string, args []any, into ...any) error {
 	} else {
 		row = t.on.QueryRowContext(t.ctx, query, args...)
 	}
-	return known(row.Scan(into...))
+	err := row.Scan(into...)
+	t.wrote = t.wrote || (changes(query) && !errors.Is(err, sql.ErrNoRows))
+	return known(err)
 }
 
 // each calls scan for every row.
@@ -75,6 +79,7 @@ func (t *tx) each(query string, args []any, scan func(row scanner) error) error 
 	}
 	defer rows.Close()
 	for rows.Next() {
+		t.wrote = t.wrote || changes(query)
 		if err := scan(rows); err != nil {
 			return err
 		}
@@ -119,6 +124,9 @@ func jsonOf(v any) string {
 	}
 	return string(b)
 }
+
+// changes reports whether a statement that gives rows also writes them.
+func changes(query string) bool { return !strings.HasPrefix(query, "SELECT") }
 
 // scanner is a *sql.Row or *sql.Rows.
 type scanner interface{ Scan(into ...any) error }
