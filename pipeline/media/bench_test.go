@@ -84,3 +84,25 @@ func BenchmarkChildWork(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkFilm reports the processor time of ffmpeg and ffprobe for a whole film.
+func BenchmarkFilm(b *testing.B) {
+	for name, src := range map[string]string{
+		"30 s 480p, GOP 60": "testsrc2=size=854x480:rate=30:duration=30",
+		"20 s 720p, GOP 60": "testsrc2=size=1280x720:rate=30:duration=20",
+	} {
+		b.Run(name, func(b *testing.B) {
+			clip := film(b, "clip.mp4", "-f", "lavfi", "-i", src, "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "60")
+			v := NewVideo(VideoOptions{})
+			before := childrenCPU()
+			n := 0
+			for b.Loop() {
+				n++
+				if _, err := v.Frames(b.Context(), clip, Want{Squares: bothSquares[:1]}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric((childrenCPU()-before).Seconds()*1000/float64(n), "child-cpu-ms/op")
+		})
+	}
+}

@@ -2,7 +2,13 @@
 
 package media
 
-import "os"
+import (
+	"os"
+	"time"
+)
 
 // peakBytes is not known here.
 func peakBytes(*os.ProcessState) int64 { return 0 }
+
+// childrenCPU is not known here.
+func childrenCPU() time.Duration { return 0 }
