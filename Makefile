@@ -28,7 +28,8 @@ test-setup: setup $(CACHE)/bin/versitygw $(CACHE)/apt-test.done
 
 check: ## format, vet, import graph, build without cgo: what is quick
 	@.ci/static
-	go test -count=1 ./pipeline/... ./eval -run 'TestTheRooms|Test'
+	go test ./pipeline ./pipeline/words ./queue/review
+	go test -run 'Rooms|NeedC|Middle|Docker|Compose|Image|Metrics|Gate|Seed|Licence' ./eval
 
 bench: setup ## CPU-ms an item of the whole path beside bare ONNX Runtime, in one run
 	@$(BIN) eval bench
