@@ -46,7 +46,7 @@ func (c *Console) auditPage(v *visit) error {
 	}
 	from := max(last-pageLength+1, 1)
 	if last > 0 {
-		if p.Entries, err = c.desk.AuditLog(v.ctx(), p.Chain, from, int(last-from+1)); err != nil {
+		if p.Entries, err = c.Store.AuditLog(v.ctx(), p.Chain, from, int(last-from+1)); err != nil {
 			return err
 		}
 		slices.Reverse(p.Entries)
@@ -55,7 +55,7 @@ func (c *Console) auditPage(v *visit) error {
 		p.Older = from - 1
 	}
 	if q.Has("check") {
-		if p.Whole, err = c.desk.VerifyAudit(v.ctx()); err != nil {
+		if p.Whole, err = c.Store.VerifyAudit(v.ctx()); err != nil {
 			return err
 		}
 		p.Checked = true
@@ -66,11 +66,11 @@ func (c *Console) auditPage(v *visit) error {
 // chains lists the chains that the auditor may read, and returns the length
 // of the one that is shown.
 func (c *Console) chains(v *visit, p *auditPage) (lines int64, err error) {
-	heads, err := c.desk.AuditHeads(v.ctx())
+	heads, err := c.Store.AuditHeads(v.ctx())
 	if err != nil {
 		return 0, err
 	}
-	tenants, err := c.desk.Tenants(v.ctx())
+	tenants, err := c.Store.Tenants(v.ctx())
 	if err != nil {
 		return 0, err
 	}

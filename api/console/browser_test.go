@@ -77,7 +77,7 @@ func photograph(t *testing.T, ctx context.Context, name string) {
 // asks evaluates a script in the page.
 func asks[T any](t *testing.T, ctx context.Context, script string) T {
 	t.Helper()
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatal(err)
 	}

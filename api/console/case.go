@@ -88,7 +88,7 @@ func (c *Console) casePage(v *visit) error {
 		return err
 	}
 	if p.Mine {
-		_, lease, err := c.desk.ClaimCase(v.ctx(), v.reviewer(), p.Case.ID)
+		_, lease, err := c.Store.ClaimCase(v.ctx(), v.reviewer(), p.Case.ID)
 		if err != nil {
 			return fmt.Errorf("take case %s again: %w", p.Case.ID, err)
 		}
@@ -119,15 +119,15 @@ func (c *Console) look(v *visit) error {
 
 // outline is the case without its content.
 func (c *Console) outline(v *visit) (*casePage, time.Time, error) {
-	now, err := c.desk.Now(v.ctx())
+	now, err := c.Store.Now(v.ctx())
 	if err != nil {
 		return nil, now, err
 	}
-	about, err := c.desk.Case(v.ctx(), v.reviewer(), v.id())
+	about, err := c.Store.Case(v.ctx(), v.reviewer(), v.id())
 	if err != nil {
 		return nil, now, err
 	}
-	item, err := c.desk.Item(v.ctx(), about.Tenant, about.ItemID)
+	item, err := c.Store.Item(v.ctx(), about.Tenant, about.ItemID)
 	if err != nil {
 		return nil, now, err
 	}
@@ -149,7 +149,7 @@ func (c *Console) outline(v *visit) (*casePage, time.Time, error) {
 		p.Labels = append(p.Labels, labelRow{l, int(l.Score*100 + 0.5)})
 	}
 	p.More = otherLabels(about.Labels)
-	if p.Votes, err = c.desk.Votes(v.ctx(), me, about.ID); err != nil && !errors.Is(err, store.ErrForbidden) {
+	if p.Votes, err = c.Store.Votes(v.ctx(), me, about.ID); err != nil && !errors.Is(err, store.ErrForbidden) {
 		return nil, now, err
 	}
 	return p, now, nil
@@ -160,11 +160,11 @@ func (c *Console) open(v *visit, p *casePage, token string) error {
 	if p.Gone {
 		return nil
 	}
-	if err := c.desk.View(v.ctx(), v.reviewer(), p.Case.ID, token, "text"); err != nil {
+	if err := c.Store.View(v.ctx(), v.reviewer(), p.Case.ID, token, "text"); err != nil {
 		return fmt.Errorf("view case %s: %w", p.Case.ID, err)
 	}
 	tenant, id := p.Case.Tenant, p.Case.ItemID
-	talk, err := c.desk.Conversation(v.ctx(), tenant, id, around, around)
+	talk, err := c.Store.Conversation(v.ctx(), tenant, id, around, around)
 	if errors.Is(err, store.ErrErased) {
 		p.Gone = true
 		return nil
@@ -172,11 +172,11 @@ func (c *Console) open(v *visit, p *casePage, token string) error {
 	if err != nil {
 		return err
 	}
-	kept, err := c.desk.Evidence(v.ctx(), tenant, id)
+	kept, err := c.Store.Evidence(v.ctx(), tenant, id)
 	if err != nil && !errors.Is(err, store.ErrErased) {
 		return err
 	}
-	if p.Notes, err = c.desk.Notes(v.ctx(), v.reviewer(), p.Case.ID); err != nil && !errors.Is(err, store.ErrErased) {
+	if p.Notes, err = c.Store.Notes(v.ctx(), v.reviewer(), p.Case.ID); err != nil && !errors.Is(err, store.ErrErased) {
 		return err
 	}
 	p.Open = true

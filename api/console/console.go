@@ -54,7 +54,6 @@ type Settings struct {
 // concurrent use.
 type Console struct {
 	Settings
-	desk    desk
 	pages   *pages
 	mux     *http.ServeMux
 	routes  []route
@@ -71,10 +70,6 @@ func New(s Settings) (*Console, error) {
 	if s.Store == nil {
 		return nil, fmt.Errorf("make console: %w", errNoStore)
 	}
-	return newConsole(s, s.Store)
-}
-
-func newConsole(s Settings, d desk) (*Console, error) {
 	s.Idle = cmp.Or(s.Idle, 15*time.Minute)
 	s.Absolute = cmp.Or(s.Absolute, 8*time.Hour)
 	s.PromptAfter = cmp.Or(s.PromptAfter, 50*time.Minute)
@@ -91,7 +86,7 @@ func newConsole(s Settings, d desk) (*Console, error) {
 	if s.Address == nil {
 		s.Address = remoteAddress
 	}
-	c := &Console{Settings: s, desk: d, hashing: make(chan struct{}, s.Hashers)}
+	c := &Console{Settings: s, hashing: make(chan struct{}, s.Hashers)}
 	c.shifts.rules(s.PromptAfter, s.StopAfter, s.Break)
 	var err error
 	if c.pages, err = openPages(); err != nil {

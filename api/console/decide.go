@@ -27,7 +27,7 @@ const maxNote = 2000
 
 // decide records a vote and opens the next case.
 func (c *Console) decide(v *visit) error {
-	now, err := c.desk.Now(v.ctx())
+	now, err := c.Store.Now(v.ctx())
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (c *Console) decide(v *visit) error {
 	}
 	ctx, cancel := detached(v.ctx())
 	defer cancel()
-	done, err := c.desk.Decide(ctx, v.reviewer(), d)
+	done, err := c.Store.Decide(ctx, v.reviewer(), d)
 	if err != nil {
 		return fmt.Errorf("decide case %s: %w", d.CaseID, err)
 	}
@@ -68,11 +68,11 @@ func (c *Console) decision(v *visit) (review.Decision, error) {
 			d.Labels = append(d.Labels, label)
 		}
 	}
-	about, err := c.desk.Case(v.ctx(), v.reviewer(), d.CaseID)
+	about, err := c.Store.Case(v.ctx(), v.reviewer(), d.CaseID)
 	if err != nil {
 		return d, err
 	}
-	item, err := c.desk.Item(v.ctx(), about.Tenant, about.ItemID)
+	item, err := c.Store.Item(v.ctx(), about.Tenant, about.ItemID)
 	if err != nil {
 		return d, err
 	}
@@ -126,7 +126,7 @@ func (c *Console) noticeWaits(v *visit, item store.Item) (bool, error) {
 	for _, r := range item.Recipients {
 		children = append(children, r.ID)
 	}
-	bound, err := c.desk.Guardians(v.ctx(), item.Tenant, children...)
+	bound, err := c.Store.Guardians(v.ctx(), item.Tenant, children...)
 	return len(bound) > 0, err
 }
 
@@ -135,11 +135,11 @@ func (c *Console) noticeWaits(v *visit, item store.Item) (bool, error) {
 func (c *Console) undo(v *visit) error {
 	ctx, cancel := detached(v.ctx())
 	defer cancel()
-	if _, err := c.desk.Undo(ctx, v.reviewer(), v.id()); err != nil {
+	if _, err := c.Store.Undo(ctx, v.reviewer(), v.id()); err != nil {
 		return fmt.Errorf("undo case %s: %w", v.id(), err)
 	}
 	if since := v.value("since"); plainID(since) && since != v.id() {
-		err := c.desk.ReleaseCase(ctx, v.reviewer(), since, v.value("token"), "")
+		err := c.Store.ReleaseCase(ctx, v.reviewer(), since, v.value("token"), "")
 		if err != nil && !errors.Is(err, store.ErrLost) && !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("give back case %s: %w", since, err)
 		}
@@ -154,7 +154,7 @@ func (c *Console) release(v *visit) error {
 	if reason != "" && !slices.Contains(skipReasons[:], reason) {
 		return errInput
 	}
-	if err := c.desk.ReleaseCase(v.ctx(), v.reviewer(), v.id(), v.value("token"), reason); err != nil {
+	if err := c.Store.ReleaseCase(v.ctx(), v.reviewer(), v.id(), v.value("token"), reason); err != nil {
 		return fmt.Errorf("give back case %s: %w", v.id(), err)
 	}
 	if reason == "" {
@@ -168,7 +168,7 @@ func (c *Console) escalate(v *visit) error {
 	if !slices.Contains(escalateReasons[:], e.Reason) {
 		return errInput
 	}
-	if err := c.desk.EscalateCase(v.ctx(), v.reviewer(), e); err != nil {
+	if err := c.Store.EscalateCase(v.ctx(), v.reviewer(), e); err != nil {
 		return fmt.Errorf("escalate case %s: %w", e.CaseID, err)
 	}
 	return c.goNext(v, "")
@@ -176,14 +176,14 @@ func (c *Console) escalate(v *visit) error {
 
 // claim takes one case by its id.
 func (c *Console) claim(v *visit) error {
-	now, err := c.desk.Now(v.ctx())
+	now, err := c.Store.Now(v.ctx())
 	if err != nil {
 		return err
 	}
 	if c.shifts.mustRest(v.user().ID, now) {
 		return errBreak
 	}
-	if _, _, err := c.desk.ClaimCase(v.ctx(), v.reviewer(), v.id()); err != nil {
+	if _, _, err := c.Store.ClaimCase(v.ctx(), v.reviewer(), v.id()); err != nil {
 		return fmt.Errorf("take case %s: %w", v.id(), err)
 	}
 	c.shifts.worked(v.user().ID, now)
@@ -192,11 +192,11 @@ func (c *Console) claim(v *visit) error {
 
 // heartbeat keeps the lease alive while the page is in use.
 func (c *Console) heartbeat(v *visit) error {
-	lease, err := c.desk.HeartbeatCase(v.ctx(), v.reviewer(), v.id(), v.value("token"))
+	lease, err := c.Store.HeartbeatCase(v.ctx(), v.reviewer(), v.id(), v.value("token"))
 	if err != nil {
 		return err
 	}
-	now, err := c.desk.Now(v.ctx())
+	now, err := c.Store.Now(v.ctx())
 	if err != nil {
 		return err
 	}

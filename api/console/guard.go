@@ -47,7 +47,6 @@ var (
 	errForged    = errors.New("form was not made by this page")
 	errInput     = errors.New("form is incomplete")
 	errBreak     = errors.New("time for a break")
-	errCap       = errors.New("enough severe material for this hour")
 )
 
 // maxForm is the largest form we read.
@@ -112,7 +111,7 @@ func (c *Console) admit(v *visit, rt route) error {
 // recognise finds the session, and the token that forms of this page carry.
 func (c *Console) recognise(v *visit) error {
 	if cookie, err := v.r.Cookie(c.cookie(sessionCookie)); err == nil && cookie.Value != "" {
-		session, err := c.desk.Session(v.ctx(), cookie.Value)
+		session, err := c.Store.Session(v.ctx(), cookie.Value)
 		switch {
 		case err == nil:
 			v.session, v.token, v.form = session, cookie.Value, session.CSRF
@@ -225,7 +224,7 @@ func refusalOf(err error) refusal {
 		{errForged, refusal{http.StatusForbidden, "forged"}},
 		{errInput, refusal{http.StatusBadRequest, "input"}},
 		{errBreak, refusal{http.StatusTooManyRequests, "break"}},
-		{errCap, refusal{http.StatusTooManyRequests, "cap"}},
+		{store.ErrCapped, refusal{http.StatusTooManyRequests, "cap"}},
 		{errThrottled, refusal{http.StatusTooManyRequests, "throttled"}},
 		{errBusy, refusal{http.StatusServiceUnavailable, "busy"}},
 		{ErrPassword, refusal{http.StatusBadRequest, "input"}},
@@ -235,6 +234,7 @@ func refusalOf(err error) refusal {
 		{store.ErrLost, refusal{http.StatusConflict, "lost"}},
 		{store.ErrDone, refusal{http.StatusConflict, "done"}},
 		{store.ErrConflict, refusal{http.StatusConflict, "conflict"}},
+		{store.ErrIllegal, refusal{http.StatusConflict, "conflict"}},
 		{store.ErrTooLate, refusal{http.StatusConflict, "too_late"}},
 		{store.ErrErased, refusal{http.StatusGone, "erased"}},
 		{media.ErrNotFound, refusal{http.StatusGone, "erased"}},

@@ -42,12 +42,12 @@ type bar struct {
 }
 
 func (c *Console) home(v *visit) error {
-	now, err := c.desk.Now(v.ctx())
+	now, err := c.Store.Now(v.ctx())
 	if err != nil {
 		return err
 	}
 	p := homePage{Cap: c.SevereViewsPerHour, MayReview: v.user().Role.MayReview(), None: v.r.URL.Query().Has("none"), Undo: undoFrom(v, now)}
-	counts, err := c.desk.CaseCounts(v.ctx(), v.reviewer())
+	counts, err := c.Store.CaseCounts(v.ctx(), v.reviewer())
 	switch {
 	case err == nil:
 		p.count(counts, now)
@@ -94,7 +94,7 @@ func width(n, top int) int {
 // strain is how much the reviewer has seen, and whether a break is due.
 func (c *Console) strain(v *visit, p *homePage, now time.Time) (err error) {
 	me := v.user().ID
-	if p.Exposure, err = c.desk.Exposure(v.ctx(), me); err != nil {
+	if p.Exposure, err = c.Store.Exposure(v.ctx(), me); err != nil {
 		return err
 	}
 	p.CapLeft = max(p.Cap-p.Exposure.LastHour, 0)
@@ -113,7 +113,7 @@ func (c *Console) next(v *visit) error {
 // goNext sends the browser to the next case, or home when there is none. more
 // is a query that tells of the decision before.
 func (c *Console) goNext(v *visit, more string) error {
-	now, err := c.desk.Now(v.ctx())
+	now, err := c.Store.Now(v.ctx())
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (c *Console) goNext(v *visit, more string) error {
 	if c.shifts.mustRest(me, now) {
 		return v.go303("/console/?" + more)
 	}
-	found, _, err := c.desk.NextCase(v.ctx(), v.reviewer())
+	found, _, err := c.Store.NextCase(v.ctx(), v.reviewer())
 	if errors.Is(err, store.ErrNotFound) {
 		return v.go303("/console/?none=1&" + more)
 	}

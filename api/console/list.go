@@ -44,11 +44,11 @@ func (c *Console) caseList(v *visit) error {
 	if p.Kind != "" && !c.pages.words[v.lang].has("kind."+string(p.Kind)) {
 		return errInput
 	}
-	now, err := c.desk.Now(v.ctx())
+	now, err := c.Store.Now(v.ctx())
 	if err != nil {
 		return err
 	}
-	list, next, err := c.desk.Cases(v.ctx(), v.reviewer(), store.CaseFilter{State: p.State, Kind: p.Kind, Cursor: q.Get("cursor"), Limit: pageLength})
+	list, next, err := c.Store.Cases(v.ctx(), v.reviewer(), store.CaseFilter{State: p.State, Kind: p.Kind, Cursor: q.Get("cursor"), Limit: pageLength})
 	if err != nil {
 		return err
 	}

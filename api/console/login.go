@@ -50,11 +50,11 @@ func (c *Console) login(v *visit) error {
 		return c.wrongLogin(v, keys)
 	}
 	for _, k := range keys {
-		if err := c.desk.LoginSucceeded(v.ctx(), k); err != nil {
+		if err := c.Store.LoginSucceeded(v.ctx(), k); err != nil {
 			return err
 		}
 	}
-	token, _, err := c.desk.CreateSession(v.ctx(), user.ID, c.Idle, c.Absolute)
+	token, _, err := c.Store.CreateSession(v.ctx(), user.ID, c.Idle, c.Absolute)
 	if err != nil {
 		return err
 	}
@@ -74,12 +74,12 @@ func (c *Console) throttleKeys(v *visit, name string) []string {
 }
 
 func (c *Console) locked(v *visit, keys []string) (wait time.Duration, err error) {
-	now, err := c.desk.Now(v.ctx())
+	now, err := c.Store.Now(v.ctx())
 	if err != nil {
 		return 0, err
 	}
 	for _, k := range keys {
-		t, err := c.desk.LoginThrottle(v.ctx(), k)
+		t, err := c.Store.LoginThrottle(v.ctx(), k)
 		if err != nil {
 			return 0, err
 		}
@@ -96,7 +96,7 @@ func (c *Console) throttled(v *visit, wait time.Duration) error {
 
 func (c *Console) wrongLogin(v *visit, keys []string) error {
 	for _, k := range keys {
-		if _, err := c.desk.LoginFailed(v.ctx(), k); err != nil {
+		if _, err := c.Store.LoginFailed(v.ctx(), k); err != nil {
 			return err
 		}
 	}
@@ -105,7 +105,7 @@ func (c *Console) wrongLogin(v *visit, keys []string) error {
 
 // checkLogin spends one argon2id whether the name is known or not.
 func (c *Console) checkLogin(v *visit, name, password string) (user store.User, ok bool, err error) {
-	user, err = c.desk.UserByName(v.ctx(), name)
+	user, err = c.Store.UserByName(v.ctx(), name)
 	known := err == nil
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return store.User{}, false, err
@@ -138,7 +138,7 @@ func (c *Console) checkPassword(v *visit, hash, password string) (bool, error) {
 }
 
 func (c *Console) logout(v *visit) error {
-	if err := c.desk.EndSession(v.ctx(), v.token); err != nil {
+	if err := c.Store.EndSession(v.ctx(), v.token); err != nil {
 		return err
 	}
 	c.dropCookie(v.w, sessionCookie)
@@ -146,7 +146,7 @@ func (c *Console) logout(v *visit) error {
 }
 
 func (c *Console) logoutEverywhere(v *visit) error {
-	if err := c.desk.EndSessions(v.ctx(), v.user().ID); err != nil {
+	if err := c.Store.EndSessions(v.ctx(), v.user().ID); err != nil {
 		return err
 	}
 	c.dropCookie(v.w, sessionCookie)

@@ -27,11 +27,11 @@ type usersPage struct {
 func (c *Console) usersPage(v *visit) error { return c.showUsers(v, http.StatusOK, usersPage{}) }
 
 func (c *Console) showUsers(v *visit, status int, p usersPage) (err error) {
-	if p.Users, err = c.desk.Users(v.ctx(), v.user().Tenant); err != nil {
+	if p.Users, err = c.Store.Users(v.ctx(), v.user().Tenant); err != nil {
 		return err
 	}
 	if v.user().Tenant == "" {
-		if p.Tenants, err = c.desk.Tenants(v.ctx()); err != nil {
+		if p.Tenants, err = c.Store.Tenants(v.ctx()); err != nil {
 			return err
 		}
 	}
@@ -55,7 +55,7 @@ func (c *Console) addUser(v *visit) error {
 		return err
 	}
 	u.PasswordHash = hash
-	_, err = c.desk.CreateUser(v.ctx(), u, v.user().ID)
+	_, err = c.Store.CreateUser(v.ctx(), u, v.user().ID)
 	if errors.Is(err, store.ErrConflict) {
 		return c.showUsers(v, http.StatusConflict, usersPage{Taken: true})
 	}
@@ -70,7 +70,7 @@ func (c *Console) pickTenant(v *visit, u *store.User) error {
 	if want == "" {
 		return nil // works for every tenant
 	}
-	tenants, err := c.desk.Tenants(v.ctx())
+	tenants, err := c.Store.Tenants(v.ctx())
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (c *Console) newPassword(v *visit) (password, hash string, err error) {
 // theirs returns the user that a form is about, if the admin may change them.
 // Nobody changes themself: the last admin could shut everybody out.
 func (c *Console) theirs(v *visit) (store.User, error) {
-	u, err := c.desk.User(v.ctx(), v.id())
+	u, err := c.Store.User(v.ctx(), v.id())
 	if err != nil {
 		return u, err
 	}
@@ -134,7 +134,7 @@ func (c *Console) setRole(v *visit) error {
 	if !role.Known() {
 		return errInput
 	}
-	if err := c.desk.SetRole(v.ctx(), u.ID, role, v.user().ID); err != nil {
+	if err := c.Store.SetRole(v.ctx(), u.ID, role, v.user().ID); err != nil {
 		return fmt.Errorf("set role of %s: %w", u.ID, err)
 	}
 	return v.go303("/console/users")
@@ -149,7 +149,7 @@ func (c *Console) resetPassword(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := c.desk.SetPassword(v.ctx(), u.ID, hash, v.user().ID); err != nil {
+	if err := c.Store.SetPassword(v.ctx(), u.ID, hash, v.user().ID); err != nil {
 		return fmt.Errorf("set password of %s: %w", u.ID, err)
 	}
 	return c.showUsers(v, http.StatusOK, usersPage{Name: u.Name, Password: password})
@@ -160,7 +160,7 @@ func (c *Console) disableUser(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := c.desk.DisableUser(v.ctx(), u.ID, v.user().ID); err != nil {
+	if err := c.Store.DisableUser(v.ctx(), u.ID, v.user().ID); err != nil {
 		return fmt.Errorf("disable %s: %w", u.ID, err)
 	}
 	return v.go303("/console/users")

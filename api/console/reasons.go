@@ -3,6 +3,7 @@ package console
 import (
 	"regexp"
 	"strconv"
+	"strings"
 
 	"nightlight/pipeline"
 )
@@ -38,10 +39,15 @@ func (c *Console) reason(v *visit, r string) string {
 	if r == guardianReason {
 		return c.say(v, "reason.guardian")
 	}
-	if known.has("reason." + r) {
-		return c.say(v, "reason."+r)
+	what, about, _ := strings.Cut(r, " of ")
+	if !known.has("reason." + what) {
+		return r
 	}
-	return r
+	plain := c.say(v, "reason."+what)
+	if pipeline.Label(about).Known() {
+		plain += " (" + c.say(v, "label."+about) + ")"
+	}
+	return plain
 }
 
 func percent(score string) int {

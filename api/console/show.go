@@ -23,14 +23,14 @@ const maxRendition = 8 << 20
 // show sends the plain picture. The audit line is written first; when that
 // fails, nothing is sent.
 func (c *Console) show(v *visit) error {
-	about, err := c.desk.Case(v.ctx(), v.reviewer(), v.id())
+	about, err := c.Store.Case(v.ctx(), v.reviewer(), v.id())
 	if err != nil {
 		return err
 	}
-	if err := c.desk.View(v.ctx(), v.reviewer(), about.ID, v.value("token"), kindThumbnail); err != nil {
+	if err := c.Store.View(v.ctx(), v.reviewer(), about.ID, v.value("token"), kindThumbnail); err != nil {
 		return fmt.Errorf("view case %s: %w", about.ID, err)
 	}
-	kept, err := c.desk.Evidence(v.ctx(), about.Tenant, about.ItemID)
+	kept, err := c.Store.Evidence(v.ctx(), about.Tenant, about.ItemID)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (c *Console) rendition(ctx context.Context, tenant, item string, kept []sto
 }
 
 func (c *Console) fromMedia(ctx context.Context, tenant, item, key string) ([]byte, error) {
-	wrapped, err := c.desk.ItemKey(ctx, tenant, item)
+	wrapped, err := c.Store.ItemKey(ctx, tenant, item)
 	if err != nil {
 		return nil, err
 	}
@@ -98,4 +98,3 @@ func jpegOrPNG(b []byte) string {
 	}
 	return ""
 }
-
