@@ -160,8 +160,8 @@ func TestBombsAreRefusedBeforeTheirPixels(t *testing.T) {
 // TestTheLargestFilesFitTheirChild decodes what the limits just allow and looks
 // at the most memory that the child ever had.
 func TestTheLargestFilesFitTheirChild(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
+	if testing.Short() || raceDetector {
+		t.Skip("takes seconds; and the race detector's own memory is many times the pixels'")
 	}
 	files := map[string][]byte{
 		"RGBA of 40 megapixels":   bomb(t, 8000, 5000, 8, 6, 4*8000, 1),

@@ -23,7 +23,7 @@ type DecoderOptions struct {
 	Children      int           // most children, and so most files decoded at once; default: number of processors
 	FilesPerChild int           // a child is replaced after so many files; default 500
 	Limits        Limits        // what a file may be
-	Timeout       time.Duration // wall clock for one file, then the child is killed; default 10 s
+	Timeout       time.Duration // wall clock for one file, then the child is killed; default 20 s, since CPUSeconds holds a busy child and machines are shared
 	CPUSeconds    int           // processor time for one file, seconds; default 4
 	MemoryBytes   int64         // writable memory of a child, bytes; default 256 MiB
 }
@@ -64,7 +64,7 @@ func NewDecoder(o DecoderOptions) (*Decoder, error) {
 	def(&o.CPUSeconds, 4)
 	def(&o.MemoryBytes, 256<<20)
 	if o.Timeout == 0 {
-		o.Timeout = 10 * time.Second
+		o.Timeout = 20 * time.Second
 	}
 	if len(o.Command) == 0 {
 		self, err := os.Executable()

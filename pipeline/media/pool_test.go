@@ -157,7 +157,7 @@ func TestALostChildIsNamedAndReplaced(t *testing.T) {
 		"that lies about tensors": {"lie", ErrChildKilled, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDecoder(t, DecoderOptions{Children: 1, Command: []string{self(t), "misbehave", c.deed}, CPUSeconds: 1, Timeout: 5 * time.Second})
+			d := newDecoder(t, DecoderOptions{Children: 1, Command: []string{self(t), "misbehave", c.deed}, CPUSeconds: 1, Timeout: 2 * time.Minute})
 			if c.deed == "hang" {
 				d.opts.Timeout = 500 * time.Millisecond
 			}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +23,7 @@ func shutIn(l childLimits) (childReport, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	watchCPU()
-	size, err := addressSpace()
+	size, data, err := mapped()
 	if err != nil {
 		return r, err
 	}
@@ -32,8 +31,10 @@ func shutIn(l childLimits) (childReport, error) {
 		what  int
 		value uint64
 	}{
-		{unix.RLIMIT_AS, size + 2*uint64(l.memory)},    // Go reserves far more than it uses, so what is mapped now comes on top
-		{unix.RLIMIT_DATA, uint64(l.memory) + 128<<20}, // Go maps whole arenas of 64 MiB that it then fills only in part
+		// What Go has mapped before it reads a file comes on top: it reserves far more
+		// than it uses, and fills the arenas of 64 MiB that it maps only in part.
+		{unix.RLIMIT_AS, size + 2*uint64(l.memory)},
+		{unix.RLIMIT_DATA, data + uint64(l.memory) + 64<<20},
 		{unix.RLIMIT_NOFILE, 16},
 		{unix.RLIMIT_FSIZE, 0},
 		{unix.RLIMIT_CORE, 0},
@@ -80,16 +81,19 @@ func allowCPU(seconds int) error {
 	return nil
 }
 
-func addressSpace() (uint64, error) {
+// mapped gives the bytes of address space, and of writable memory of its own, that
+// the process has now (proc(5), statm).
+func mapped() (size, data uint64, err error) {
 	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
-		return 0, fmt.Errorf("read address space: %w", err)
+		return 0, 0, fmt.Errorf("read address space: %w", err)
 	}
-	var pages uint64
-	if _, err := fmt.Sscan(strings.Fields(string(b))[0], &pages); err != nil {
-		return 0, fmt.Errorf("read address space: %w", err)
+	var skip uint64
+	if _, err := fmt.Sscan(string(b), &size, &skip, &skip, &skip, &skip, &data); err != nil {
+		return 0, 0, fmt.Errorf("read address space: %w", err)
 	}
-	return pages * uint64(os.Getpagesize()), nil
+	page := uint64(os.Getpagesize())
+	return size * page, data * page, nil
 }
 
 // seccomp takes system calls from every thread. Refused calls fail with EPERM.

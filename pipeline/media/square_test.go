@@ -302,3 +302,33 @@ func TestNearDuplicatesHaveNearHashes(t *testing.T) {
 }
 
 func imagingFlip(img *image.NRGBA) *image.NRGBA { return orient(img, 2) }
+
+func TestWithoutTheFastDecoderPhotosAreReadAllTheSame(t *testing.T) {
+	for name, b := range goImages(t) {
+		if !bytes.HasPrefix(b, []byte("\xff\xd8")) || bytes.Contains([]byte(name), []byte("truncated")) {
+			continue
+		}
+		slow := &decoder{want: Want{Squares: bothSquares[:1]}}
+		got, err := slow.decode(b)
+		if err != nil || got.Decoder != "image/jpeg" {
+			t.Errorf("%s: got %+v, %v", name, got, err)
+			continue
+		}
+		if loadTurbo() == nil {
+			continue
+		}
+		fast := &decoder{want: Want{Squares: bothSquares[:1]}, turbo: loadTurbo()}
+		want, err := fast.decode(b)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var sum float64
+		for i, v := range got.Frames[0].Crops[0].Tensor {
+			sum += math.Abs(float64(v - want.Frames[0].Crops[0].Tensor[i]))
+		}
+		if mean := sum / (224 * 224 * 3); mean > 0.02 {
+			t.Errorf("%s: the two decoders differ by %.4f on average", name, mean)
+		}
+	}
+}
