@@ -14,5 +14,13 @@
 // ErrBroken, ErrChildKilled, ErrNoFFmpeg …); none of them may be read as "saw
 // nothing": the caller holds the item. Errors never quote the file.
 //
+// Where to begin: Sniff, Inspect and Limits.Check at the door; NewDecoder and
+// Decoder.Decode for photos and animations, NewVideo and Video.Frames for films,
+// both giving Decoded with its Frames and Crops; OpenFolder, OpenS3 and NewSealed
+// for storing; OpenKeyFile, NewKeyring and Keyring.NewItemKey for keys, with
+// ItemKey.Seal and Open for text; TestCard and ReadTestCard. A binary that uses
+// Decoder or Video calls ChildMain first thing when its first argument is
+// ChildCommand.
+//
 // The package imports nothing else of Nightlight and builds without cgo.
 package media
