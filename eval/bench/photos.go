@@ -41,7 +41,7 @@ func level(v float64) uint8 { return uint8(min(max(128+v, 0), 255)) }
 func clouds(w, h int, r *rand.Rand) []float64 {
 	sum := make([]float64, w*h)
 	strength := 48.0
-	for cell := 256; cell >= 1; cell, strength = cell/2, strength*0.62 {
+	for cell := 256; cell >= 1; cell, strength = cell/2, strength*0.79 {
 		gw, gh := w/cell+2, h/cell+2
 		grid := make([]float64, gw*gh)
 		for i := range grid {
