@@ -102,8 +102,9 @@ func (s *Store) MarkSent(ctx context.Context, sent []int64) error {
 	return nil
 }
 
-// markSent fills the list up to a round length, so that few statements serve
-// every length.
+// markSent marks only rows that a relay still holds: one that was posted anew
+// meanwhile must go out again. It fills the list up to a round length, so that
+// few statements serve every length.
 func (t *tx) markSent(sent []int64) error {
 	width := 1
 	for width < len(sent) {
@@ -114,7 +115,7 @@ func (t *tx) markSent(sent []int64) error {
 		a = append(a, sent[min(i, len(sent)-1)])
 	}
 	a = append(a, t.at)
-	_, err := t.exec(fmt.Sprintf("UPDATE outbox SET sent_at = $%d, claimed_until = 0 WHERE sent_at = 0 AND id IN %s", width+1, places(1, width)), a...)
+	_, err := t.exec(fmt.Sprintf("UPDATE outbox SET sent_at = $%d, claimed_until = 0 WHERE sent_at = 0 AND claimed_until > 0 AND id IN %s", width+1, places(1, width)), a...)
 	return err
 }
 

@@ -86,7 +86,7 @@ func (s *Store) flag(t *tx, f flagged) (caseID string, err error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = t.exec("INSERT INTO reports (item_id, kind, reporter, case_id, label, note, at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+	_, err = t.exec("INSERT INTO reports (item_id, kind, reporter, case_id, label, note, at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
 		f.itemID, string(f.kind), f.by, caseID, string(f.label), note, t.at)
 	return caseID, err
 }

@@ -137,12 +137,6 @@ func (s *statements) close() {
 	s.most = 0
 }
 
-// busy reports whether another process held the write lock for too long.
-func busy(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
-}
-
 func sqliteUnique(err error) bool {
 	var e *sqlite.Error
 	return errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
@@ -164,7 +158,19 @@ func (l *lite) migrate(ctx context.Context) error {
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	return migrateUp(ctx, db, "sqlite")
+	// another process may migrate at this moment; then there is less to do
+	// when it is our turn
+	for range 10 {
+		if err = migrateUp(ctx, db, "sqlite"); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return err
 }
 
 // path asks the database where it lies, so that nothing must be carried.
