@@ -37,19 +37,17 @@ func (r *Rules) answer(found []pipeline.Signal, t pipeline.Text) []pipeline.Sign
 
 // asks reports whether a rule of privacy.asks fires on text.
 func (r *Rules) asks(text string) bool {
-	hot := newSet(len(r.rules))
+	h := newHeat(len(r.rules))
 	for _, v := range normal.Readings(text) {
-		r.find.mark(v.Text, hot)
-		yes := false
-		hot.each(func(id int) {
-			if !yes && r.rules[id].label == pipeline.PrivacyAsks {
-				_, _, yes = r.rules[id].in(v.Text)
+		for _, id := range r.hot(v.Text, h) {
+			if r.rules[id].label != pipeline.PrivacyAsks {
+				continue
 			}
-		})
-		if yes {
-			return true
+			if _, _, ok := r.rules[id].in(v.Text); ok {
+				return true
+			}
 		}
-		hot.clear()
+		h.clear()
 	}
 	return false
 }

@@ -1,18 +1,22 @@
 package rules
 
-import "math/bits"
-
 // automaton finds which rules have a word in a text, in one pass over its
 // bytes: Aho and Corasick's machine with every transition written out.
 type automaton struct {
 	class  [256]uint8 // bytes that occur in no word share class 0
 	width  int
 	next   []uint16 // state*width + class
-	owners [][]int32
+	owners [][]owner
 }
 
-// newAutomaton makes the machine; owners[i] is the rule of words[i].
-func newAutomaton(words []string, owners []int, _ int) *automaton {
+// owner is a rule and which of its sets of words a word is in, as a bit.
+type owner struct {
+	rule uint16
+	set  uint8
+}
+
+// newAutomaton makes the machine; owners[i] has words[i].
+func newAutomaton(words []string, owners []owner) *automaton {
 	a := &automaton{width: 1}
 	for _, w := range words {
 		for i := range len(w) {
@@ -33,7 +37,7 @@ func newAutomaton(words []string, owners []int, _ int) *automaton {
 			}
 			state = int(a.next[at])
 		}
-		a.owners[state] = append(a.owners[state], int32(owners[i]))
+		a.owners[state] = append(a.owners[state], owners[i])
 	}
 	a.link()
 	return a
@@ -72,18 +76,34 @@ func (a *automaton) link() {
 	}
 }
 
-// mark adds to hot the rules that have a word in text and reports whether
-// there are any.
-func (a *automaton) mark(text string, hot set) bool {
-	state, any := 0, false
+// mark notes in h what the words in text belong to.
+func (a *automaton) mark(text string, h *heat) {
+	state := 0
 	for i := range len(text) {
 		state = int(a.next[state*a.width+int(a.class[text[i]])])
-		for _, id := range a.owners[state] {
-			hot.add(int(id))
-			any = true
+		for _, o := range a.owners[state] {
+			if h.have[o.rule] == 0 {
+				h.warm = append(h.warm, o.rule)
+			}
+			h.have[o.rule] |= o.set
 		}
 	}
-	return any
+}
+
+// heat says of which sets of words of each rule a text has one.
+type heat struct {
+	have []uint8
+	warm []uint16 // rules with any
+	full []uint16 // rules with all
+}
+
+func newHeat(rules int) *heat { return &heat{have: make([]uint8, rules)} }
+
+func (h *heat) clear() {
+	for _, id := range h.warm {
+		h.have[id] = 0
+	}
+	h.warm, h.full = h.warm[:0], h.full[:0]
 }
 
 // set is a set of small numbers.
@@ -93,13 +113,3 @@ func newSet(n int) set { return make(set, (n+63)/64) }
 
 func (s set) add(i int)      { s[i/64] |= 1 << (i % 64) }
 func (s set) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
-func (s set) clear()         { clear(s) }
-
-func (s set) each(f func(int)) {
-	for w, word := range s {
-		for word != 0 {
-			f(w*64 + bits.TrailingZeros64(word))
-			word &= word - 1
-		}
-	}
-}

@@ -70,7 +70,7 @@ func numbers(text string) []number {
 			}
 			n++
 			to, gap, words = i+size, 0, words || r >= 0x80
-		case (r == ' ' || r == '-' || r == '.' || r == '(' || r == ')' || r == '_' || r == '~' || r == '、' || r == '。' || r == ',' || r == '/') && gap < 2:
+		case (r == ' ' || r == '-' || r == '.' || r == '(' || r == ')' || r == '_' || r == '~' || r == '、' || r == '。' || r == '/') && gap < 2:
 			gap++
 			gaps++
 		default:

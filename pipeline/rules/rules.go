@@ -38,17 +38,19 @@ const (
 func New() *Rules {
 	r := &Rules{codes: codes(), tests: newPhrasebook()}
 	var words []string
-	var owners []int
+	var owners []owner
 	for _, entry := range readTable() {
 		for _, c := range entry.compile() {
 			id := len(r.rules)
 			r.rules = append(r.rules, c)
-			for _, w := range c.words {
-				words, owners = append(words, w), append(owners, id)
+			for set, some := range c.words {
+				for _, w := range some {
+					words, owners = append(words, w), append(owners, owner{uint16(id), 1 << set})
+				}
 			}
 		}
 	}
-	r.find = newAutomaton(words, owners, len(r.rules))
+	r.find = newAutomaton(words, owners)
 	return r
 }
 
@@ -101,28 +103,37 @@ func (r *Rules) view(found []pipeline.Signal, fired set, coded *uint64, v normal
 			found = append(found, span(h.label, h.score, Source, h.from, h.to))
 		}
 	}
-	hot := newSet(len(r.rules))
+	hot := newHeat(len(r.rules))
 	for from := 0; from < len(text); {
 		to := pieceEnd(text, from)
 		piece := text[from:to]
-		if r.find.mark(piece, hot) {
-			hot.each(func(id int) {
-				if fired.has(id) {
-					return
-				}
-				if a, b, ok := r.rules[id].in(piece); ok {
-					fired.add(id)
-					found = append(found, span(r.rules[id].label, r.rules[id].score, Source, from+a, from+b))
-				}
-			})
-			hot.clear()
+		for _, id := range r.hot(piece, hot) {
+			if fired.has(int(id)) {
+				continue
+			}
+			if a, b, ok := r.rules[id].in(piece); ok {
+				fired.add(int(id))
+				found = append(found, span(r.rules[id].label, r.rules[id].score, Source, from+a, from+b))
+			}
 		}
+		hot.clear()
 		if to == len(text) {
 			break
 		}
 		from = back(text, to-overlap)
 	}
 	return found
+}
+
+// hot returns the rules of which every set of words has one in text.
+func (r *Rules) hot(text string, h *heat) []uint16 {
+	r.find.mark(text, h)
+	for _, id := range h.warm {
+		if h.have[id] == 1<<len(r.rules[id].words)-1 {
+			h.full = append(h.full, id)
+		}
+	}
+	return h.full
 }
 
 // A long text is read in pieces of this many bytes, which overlap.

@@ -97,7 +97,7 @@ type rule struct {
 	score  float64
 	match  *regexp.Regexp
 	unless *regexp.Regexp // nil: no guard
-	words  []string       // one of these is in every text that matches
+	words  [][]string     // of each of these sets, every match has a word
 }
 
 func (e entry) compile() []rule {
@@ -107,11 +107,13 @@ func (e entry) compile() []rule {
 	}
 	var rules []rule
 	for _, m := range e.Match {
-		words, err := needs(m)
-		if err != nil {
-			panic(fmt.Sprintf("rule %s: %v", e.ID, err))
+		for _, expr := range branches(m) {
+			words, err := needs(expr)
+			if err != nil {
+				panic(fmt.Sprintf("rule %s: %v", e.ID, err))
+			}
+			rules = append(rules, rule{e.ID, e.Label, e.Score, regexp.MustCompile(expr), guard, words})
 		}
-		rules = append(rules, rule{e.ID, e.Label, e.Score, regexp.MustCompile(m), guard, words})
 	}
 	return rules
 }
@@ -125,19 +127,53 @@ func (r *rule) in(text string) (from, to int, ok bool) {
 	return at[0], at[1], true
 }
 
-// needs returns words of which every match of expr contains at least one, so
-// that the expression is only tried on texts that have one of them.
-func needs(expr string) ([]string, error) {
+// branches takes an expression that is a choice apart, as each branch has
+// words of its own to look for.
+func branches(expr string) []string {
+	re, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil || re.Op != syntax.OpAlternate {
+		return []string{expr}
+	}
+	var all []string
+	for _, sub := range re.Sub {
+		all = append(all, sub.String())
+	}
+	return all
+}
+
+// mostSets is how many sets of words a rule may ask for.
+const mostSets = 6
+
+// needs returns sets of words of each of which every match of expr contains
+// one, so that the expression is only tried on texts that have them all.
+func needs(expr string) ([][]string, error) {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		return nil, err
 	}
-	words := needed(re.Simplify())
-	if len(words) == 0 {
+	re = re.Simplify()
+	for re.Op == syntax.OpCapture {
+		re = re.Sub[0]
+	}
+	sets := [][]string{needed(re)}
+	if re.Op == syntax.OpConcat {
+		sets = concats(re.Sub)
+	}
+	sets = slices.DeleteFunc(sets, func(s []string) bool { return len(s) == 0 || len(s) > 120 || shortest(s) == 0 })
+	if len(sets) == 0 {
 		return nil, fmt.Errorf("%s: no word that every match has", expr)
 	}
-	slices.Sort(words)
-	return slices.Compact(words), nil
+	slices.SortStableFunc(sets, func(a, b []string) int {
+		if better(a, b) {
+			return -1
+		}
+		return 1
+	})
+	for i := range sets {
+		slices.Sort(sets[i])
+		sets[i] = slices.Compact(sets[i])
+	}
+	return sets[:min(len(sets), mostSets)], nil
 }
 
 // needed returns nil where there is no such set of words.
