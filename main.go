@@ -41,6 +41,7 @@ import (
 	"nightlight/api"
 	"nightlight/api/console"
 	"nightlight/eval"
+	"nightlight/eval/bench"
 	"nightlight/eval/samples"
 	"nightlight/models"
 	"nightlight/models/catalog"
@@ -827,6 +828,7 @@ type evalCommand struct {
 	Gate    evalGateCommand    `cmd:"" help:"Exit 1 when the second run is worse than the first."`
 	Sets    evalSetsCommand    `cmd:"" help:"List the known data sets."`
 	Samples evalSamplesCommand `cmd:"" help:"Send the sample items to a running Nightlight."`
+	Load    evalLoadCommand    `cmd:"" help:"Send messages to a running Nightlight at a rate, open loop."`
 	Bench   evalBenchCommand   `cmd:"" help:"CPU-ms an item of the whole path beside bare ONNX Runtime, in one run."`
 }
 
@@ -974,6 +976,63 @@ func (c *evalSamplesCommand) Run(ctx context.Context) error {
 		err = errNotWell
 	}
 	return err
+}
+
+type evalBenchCommand struct {
+	Seconds time.Duration `help:"How long each side of a row runs, over all rounds." default:"30s"`
+	Rounds  int           `help:"How often the sides take turns." default:"3"`
+	Models  string        `help:"Folder that holds .cache/nightlight and models/weights." type:"path" placeholder:"DIR"`
+	JSON    bool          `help:"Print JSON."`
+}
+
+// Run measures the whole path beside the bare models.
+func (c *evalBenchCommand) Run(ctx context.Context) error {
+	set, err := openModels(c.Models, 0)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	examiner, err := newExaminer(set)
+	if err != nil {
+		return err
+	}
+	defer examiner.Close()
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	well, err := bench.Run(ctx, bench.Options{
+		Binary: self, Out: os.Stdout, Progress: os.Stderr, JSON: c.JSON, Seconds: c.Seconds, Rounds: c.Rounds,
+		BareText: func(ctx context.Context, text string) error {
+			_, err := examiner.Text.ClassifyText(ctx, pipeline.Text{Text: text})
+			return err
+		},
+		BarePhoto: func(ctx context.Context, jpeg []byte) error { _, err := examiner.Photo(ctx, jpeg); return err },
+	})
+	if err == nil && !well {
+		err = errNotWell
+	}
+	return err
+}
+
+type evalLoadCommand struct {
+	Data string        `help:"Data folder of the running Nightlight." default:"./nightlight-data" type:"path"`
+	Rate float64       `help:"Messages a second." default:"20"`
+	For  time.Duration `help:"How long." default:"30s"`
+}
+
+// Run sends messages when they are due, whether or not earlier ones were
+// answered, and counts each latency from when it was due.
+func (c *evalLoadCommand) Run(ctx context.Context) error {
+	who, err := readCredentials(c.Data)
+	if err != nil {
+		return err
+	}
+	r, err := bench.Load(ctx, bench.LoadOptions{URL: who.URL, Key: who.APIKey, Rate: c.Rate, For: c.For})
+	if err != nil {
+		return err
+	}
+	return show(r, nil, true)
 }
 
 // --- models, policy ---
