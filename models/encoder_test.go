@@ -14,8 +14,133 @@ import (
 	"nightlight/models"
 	"nightlight/models/catalog"
 	"nightlight/models/modelstest"
+	"nightlight/models/onnx"
+	"nightlight/models/tokenizer"
 	"nightlight/pipeline"
 )
+
+// tinyEncoder is a graph that answers, for every label, a thousandth of the highest id it reads.
+func tinyEncoder(t testing.TB, labels []string) []byte {
+	t.Helper()
+	g := onnx.NewGraph("tiny")
+	shape := []onnx.Dim{{Name: "B"}, {Name: "T"}}
+	g.Input("ids", onnx.Int64, shape)
+	g.Input("mask", onnx.Int64, shape)
+	ones := make([]float32, len(labels))
+	for i := range ones {
+		ones[i] = 0.001
+	}
+	g.Float32("thousandth", []int64{1, int64(len(labels))}, ones)
+	g.Node("Mul", []string{"ids", "mask"}, []string{"seen"})
+	g.Node("Cast", []string{"seen"}, []string{"real"}, onnx.Int("to", int64(onnx.Float32)))
+	g.Node("ReduceMax", []string{"real"}, []string{"top"}, onnx.Ints("axes", 1), onnx.Int("keepdims", 1))
+	g.Node("MatMul", []string{"top", "thousandth"}, []string{"logits"})
+	g.Output("logits", onnx.Float32, []onnx.Dim{{Name: "B"}, {Size: int64(len(labels))}})
+	g.Property("labels", strings.Join(labels, ","))
+	return marshal(t, g)
+}
+
+func textLabels() []string {
+	names := make([]string, len(pipeline.TextLabels))
+	for i, l := range pipeline.TextLabels {
+		names[i] = string(l)
+	}
+	return names
+}
+
+// flat is a calibration that leaves logits as they are.
+func flat(t testing.TB, labels []string) []byte {
+	t.Helper()
+	file := map[string]map[string]map[string]line{"labels": {}}
+	for _, l := range labels {
+		file["labels"][l] = map[string]line{"en": {1, 0}, "zh": {1, -100}}
+	}
+	b, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func readTokenizer(t testing.TB) *tokenizer.Tokenizer {
+	t.Helper()
+	vocabulary, err := os.ReadFile("weights/text-encoder/vocab.tsv.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fold, err := os.ReadFile("weights/text-encoder/fold.tsv.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := tokenizer.New(vocabulary, fold)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
+}
+
+func TestTheEncoderTakesTheHighestOfAllWindowsAndSaysWhere(t *testing.T) {
+	tok := readTokenizer(t)
+	s := session(t, tinyEncoder(t, textLabels()), models.SessionOptions{Name: "tiny", AnyShape: true})
+	c, err := models.NewTextEncoder(pipeline.ModelRef{Name: "tiny", Version: "1"}, s, flat(t, textLabels()), tok)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The rarest word has the highest id; it stands in the last window.
+	text := strings.Repeat("a ", 130) + "ῳ"
+	var top int32
+	for _, token := range tok.Append(nil, text) {
+		top = max(top, token.ID)
+	}
+	signals, err := c.ClassifyText(t.Context(), pipeline.Text{Text: text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := 1 / (1 + math.Exp(-float64(top)/1000))
+	for _, s := range signals {
+		if math.Abs(s.Score-want) > 1e-6 || s.End != 261 || s.Start < 100 {
+			t.Errorf("%s: got %v at %d to %d, want %v in the last window", s.Label, s.Score, s.Start, s.End, want)
+		}
+	}
+	chinese, err := c.ClassifyText(t.Context(), pipeline.Text{Text: "你好"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if chinese[0].Score > 1e-20 {
+		t.Errorf("a Chinese text got %v, so it was not calibrated as Chinese", chinese[0].Score)
+	}
+}
+
+func TestAModelWhoseLabelsOrCalibrationDoNotFitIsRefused(t *testing.T) {
+	tok := readTokenizer(t)
+	r := modelstest.Runtime(t)
+	all := textLabels()
+	for name, tc := range map[string]struct {
+		labels      []string
+		calibration []byte
+	}{
+		"a label is unknown":              {append(all[:29:29], "sexual.nonsense"), flat(t, all)},
+		"a label stands twice":            {append(all[:29:29], all[0]), flat(t, all)},
+		"a label is missing":              {all[:29], flat(t, all)},
+		"a label has no calibration":      {all, flat(t, all[1:])},
+		"a calibration falls":             {all, []byte(strings.ReplaceAll(string(flat(t, all)), `"A":1`, `"A":-1`))},
+		"the calibration is no JSON":      {all, []byte("{")},
+		"the file names no labels at all": {nil, flat(t, all)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := r.NewSession(tinyEncoder(t, append([]string{}, tc.labels...)), models.SessionOptions{Name: "tiny"})
+			if len(tc.labels) == 0 {
+				s, err = r.NewSession(doubling(t), models.SessionOptions{Name: "tiny"})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := models.NewTextEncoder(pipeline.ModelRef{Name: "tiny"}, s, tc.calibration, tok); err == nil {
+				t.Error("got no error")
+			}
+		})
+	}
+}
 
 // conversation is a line of the tokenizer's golden vectors that has finished inputs.
 type conversation struct {

@@ -13,3 +13,8 @@ func NewTextEncoder(ref pipeline.ModelRef, session *Session, calibration []byte,
 	}
 	return newTextEncoder(head, session, tok)
 }
+
+// NewBrokenSession gives a session that panics when it runs.
+func NewBrokenSession() *Session {
+	return &Session{name: "broken", inputs: []string{"x"}, outputs: []string{"y"}, slots: make(chan struct{}, 1), closing: make(chan struct{})}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -104,6 +105,17 @@ func TestARunThatCannotBeIsAnErrorAndTheNextOneWorks(t *testing.T) {
 	}
 	if err := s.Run(t.Context(), []models.Tensor{{Shape: []int64{1}, Float32: []float32{1}}}, make([]models.Tensor, 1)); err != nil {
 		t.Error("after errors:", err)
+	}
+}
+
+func TestAPanicBelowComesBackAsAnErrorAndFreesItsSlot(t *testing.T) {
+	modelstest.Runtime(t)
+	s := models.NewBrokenSession()
+	in := []models.Tensor{{Shape: []int64{1}, Float32: []float32{1}}}
+	for range 2 { // the second would wait for ever on a slot that was not freed
+		if err := s.Run(t.Context(), in, make([]models.Tensor, 1)); err == nil || !strings.Contains(err.Error(), "panic") {
+			t.Errorf("got %v, want the panic", err)
+		}
 	}
 }
 

@@ -11,10 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"nightlight/models"
 	"nightlight/models/modelstest"
-	"nightlight/models/onnx"
-	"nightlight/models/tokenizer"
 	"nightlight/pipeline"
 )
 
@@ -115,7 +112,7 @@ func TestEveryTextGetsASignalForEveryTextLabel(t *testing.T) {
 			"nothing":   "",
 			"blanks":    " \n\t ",
 			"bad bytes": "\xff\xfe\x00",
-			"very long": strings.Repeat("今天作业好多啊 see you tomorrow ", 400),
+			"very long": strings.Repeat("今天作业好多啊 see you tomorrow ", 60),
 			"unknown":   "\U0001F9FF\U00013000",
 		} {
 			t.Run(c.Ref().Name+" "+name, func(t *testing.T) {
@@ -140,42 +137,43 @@ func TestEveryTextGetsASignalForEveryTextLabel(t *testing.T) {
 	}
 }
 
-func TestWhatStandsLateInAVeryLongTextIsFoundWhereItStands(t *testing.T) {
-	const once = "快去死吧，没人喜欢你，你这个废物"
-	needle := strings.Repeat(once, 20) // the linear model sees 256 characters at a time and needs most of them
-	front := strings.Repeat("今天天气很好，我们去公园玩了滑梯。", 100)
-	text := front + needle + strings.Repeat("晚上吃了面条，写完作业就睡觉了。", 100)
-	at := len([]rune(front))
-	for _, c := range modelstest.Load(t).Texts() {
-		t.Run(c.Ref().Name, func(t *testing.T) {
-			alone := strongest(t, c, once)
-			inside := strongest(t, c, text)
-			if alone.Score < 0.5 || inside.Score < 0.5 {
-				t.Fatalf("alone %s %.2f, inside a long text %s %.2f, want both at least 0.5", alone.Label, alone.Score, inside.Label, inside.Score)
-			}
-			if inside.Start > at+320 || inside.End <= at || inside.End-inside.Start > 400 {
-				t.Errorf("found at %d to %d, it stands at %d", inside.Start, inside.End, at)
-			}
-			if alone.Start != 0 || alone.End != 0 {
-				t.Errorf("a short text is evidence as a whole, got %d to %d", alone.Start, alone.End)
-			}
-		})
+func TestALongTextScoresAsItsHighestWindowAndSaysWhichItIs(t *testing.T) {
+	const window, stride = 256, 192 // of the linear model, in characters
+	c := classifier(t, "text-linear")
+	// Without blanks, a window of the text is a text of the same features.
+	text := []rune(strings.Repeat("今天天气很好，我们去公园玩了滑梯。", 60) + "快去死吧，没人喜欢你，你这个废物" + strings.Repeat("晚上吃了面条，写完作业就睡觉了。", 60))
+	score := func(text []rune) map[pipeline.Label]pipeline.Signal {
+		signals, err := c.ClassifyText(t.Context(), pipeline.Text{Text: string(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		byLabel := map[pipeline.Label]pipeline.Signal{}
+		for _, s := range signals {
+			byLabel[s.Label] = s
+		}
+		return byLabel
 	}
-}
-
-func strongest(t testing.TB, c pipeline.TextClassifier, text string) pipeline.Signal {
-	t.Helper()
-	signals, err := c.ClassifyText(t.Context(), pipeline.Text{Text: text})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var best pipeline.Signal
-	for _, s := range signals {
-		if s.Score > best.Score {
-			best = s
+	want := map[pipeline.Label]pipeline.Signal{}
+	for at := 0; ; at += stride {
+		end := min(at+window, len(text))
+		for label, s := range score(text[at:end]) {
+			if s.Start != 0 || s.End != 0 {
+				t.Fatalf("a short text is evidence as a whole, got %d to %d", s.Start, s.End)
+			}
+			if best, ok := want[label]; !ok || s.Score > best.Score {
+				s.Start, s.End = at, end
+				want[label] = s
+			}
+		}
+		if end == len(text) {
+			break
 		}
 	}
-	return best
+	for label, got := range score(text) {
+		if w := want[label]; math.Abs(got.Score-w.Score) > 1e-6 || got.Start != w.Start || got.End != w.End {
+			t.Errorf("%s: got %.6f at %d to %d, want %.6f at %d to %d", label, got.Score, got.Start, got.End, w.Score, w.Start, w.End)
+		}
+	}
 }
 
 func TestManyAtOnceScoreTheSameAsOneAlone(t *testing.T) {
@@ -217,129 +215,6 @@ func TestJudgingATextEndsWithItsContext(t *testing.T) {
 		if signals, err := c.ClassifyText(ctx, pipeline.Text{Text: "hello"}); !errors.Is(err, context.Canceled) || signals != nil {
 			t.Errorf("%s: got %v, %v, want no signals and context.Canceled", c.Ref(), signals, err)
 		}
-	}
-}
-
-// tinyEncoder is a graph that answers, for every label, a thousandth of the highest id it reads.
-func tinyEncoder(t testing.TB, labels []string) []byte {
-	t.Helper()
-	g := onnx.NewGraph("tiny")
-	shape := []onnx.Dim{{Name: "B"}, {Name: "T"}}
-	g.Input("ids", onnx.Int64, shape)
-	g.Input("mask", onnx.Int64, shape)
-	ones := make([]float32, len(labels))
-	for i := range ones {
-		ones[i] = 0.001
-	}
-	g.Float32("thousandth", []int64{1, int64(len(labels))}, ones)
-	g.Node("Mul", []string{"ids", "mask"}, []string{"seen"})
-	g.Node("Cast", []string{"seen"}, []string{"real"}, onnx.Int("to", int64(onnx.Float32)))
-	g.Node("ReduceMax", []string{"real"}, []string{"top"}, onnx.Ints("axes", 1), onnx.Int("keepdims", 1))
-	g.Node("MatMul", []string{"top", "thousandth"}, []string{"logits"})
-	g.Output("logits", onnx.Float32, []onnx.Dim{{Name: "B"}, {Size: int64(len(labels))}})
-	g.Property("labels", strings.Join(labels, ","))
-	return marshal(t, g)
-}
-
-func textLabels() []string {
-	names := make([]string, len(pipeline.TextLabels))
-	for i, l := range pipeline.TextLabels {
-		names[i] = string(l)
-	}
-	return names
-}
-
-// flat is a calibration that leaves logits as they are.
-func flat(t testing.TB, labels []string) []byte {
-	t.Helper()
-	file := map[string]map[string]map[string]line{"labels": {}}
-	for _, l := range labels {
-		file["labels"][l] = map[string]line{"en": {1, 0}, "zh": {1, -100}}
-	}
-	b, err := json.Marshal(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func readTokenizer(t testing.TB) *tokenizer.Tokenizer {
-	t.Helper()
-	vocabulary, err := os.ReadFile("weights/text-encoder/vocab.tsv.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	fold, err := os.ReadFile("weights/text-encoder/fold.tsv.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tok, err := tokenizer.New(vocabulary, fold)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tok
-}
-
-func TestTheEncoderTakesTheHighestOfAllWindowsAndSaysWhere(t *testing.T) {
-	tok := readTokenizer(t)
-	s := session(t, tinyEncoder(t, textLabels()), models.SessionOptions{Name: "tiny", AnyShape: true})
-	c, err := models.NewTextEncoder(pipeline.ModelRef{Name: "tiny", Version: "1"}, s, flat(t, textLabels()), tok)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The rarest word has the highest id; it stands in the last window.
-	text := strings.Repeat("a ", 130) + "ῳ"
-	var top int32
-	for _, token := range tok.Append(nil, text) {
-		top = max(top, token.ID)
-	}
-	signals, err := c.ClassifyText(t.Context(), pipeline.Text{Text: text})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := 1 / (1 + math.Exp(-float64(top)/1000))
-	for _, s := range signals {
-		if math.Abs(s.Score-want) > 1e-6 || s.End != 261 || s.Start < 100 {
-			t.Errorf("%s: got %v at %d to %d, want %v in the last window", s.Label, s.Score, s.Start, s.End, want)
-		}
-	}
-	chinese, err := c.ClassifyText(t.Context(), pipeline.Text{Text: "你好"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if chinese[0].Score > 1e-20 {
-		t.Errorf("a Chinese text got %v, so it was not calibrated as Chinese", chinese[0].Score)
-	}
-}
-
-func TestAModelWhoseLabelsOrCalibrationDoNotFitIsRefused(t *testing.T) {
-	tok := readTokenizer(t)
-	r := modelstest.Runtime(t)
-	all := textLabels()
-	for name, tc := range map[string]struct {
-		labels      []string
-		calibration []byte
-	}{
-		"a label is unknown":              {append(all[:29:29], "sexual.nonsense"), flat(t, all)},
-		"a label stands twice":            {append(all[:29:29], all[0]), flat(t, all)},
-		"a label is missing":              {all[:29], flat(t, all)},
-		"a label has no calibration":      {all, flat(t, all[1:])},
-		"a calibration falls":             {all, []byte(strings.ReplaceAll(string(flat(t, all)), `"A":1`, `"A":-1`))},
-		"the calibration is no JSON":      {all, []byte("{")},
-		"the file names no labels at all": {nil, flat(t, all)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s, err := r.NewSession(tinyEncoder(t, append([]string{}, tc.labels...)), models.SessionOptions{Name: "tiny"})
-			if len(tc.labels) == 0 {
-				s, err = r.NewSession(doubling(t), models.SessionOptions{Name: "tiny"})
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := models.NewTextEncoder(pipeline.ModelRef{Name: "tiny"}, s, tc.calibration, tok); err == nil {
-				t.Error("got no error")
-			}
-		})
 	}
 }
 
