@@ -66,6 +66,7 @@ var accountFields = []field[AccountBody]{
 			for _, have := range b.Guardians {
 				if have.ID == g.ID && g.ID != "" {
 					s.wrongAt("id", "is there twice")
+					break
 				}
 			}
 			b.Guardians = append(b.Guardians, g)

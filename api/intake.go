@@ -16,13 +16,6 @@ import (
 	"nightlight/queue/store"
 )
 
-// content is a media file as it comes in.
-type content struct {
-	kind media.Type
-	size int64
-	sum  string
-}
-
 // look finds out by its first bytes what a file is and, for a picture, holds
 // its headers against the limits. whole is the file for a picture and at least
 // its beginning for anything else. A type that can be told but not opened is
@@ -127,6 +120,25 @@ func (a *API) asStated(head []byte, stated media.Type) error {
 // staging is where a client puts an object by itself, in the clear, until it
 // is sealed. Nothing there outlives its upload.
 func staging(u store.Upload) string { return "incoming/" + u.ID }
+
+// SweepIncoming deletes what clients put into the bucket for uploads that have
+// expired since, and returns how many objects. Call it now and then.
+func (a *API) SweepIncoming(ctx context.Context) (int, error) {
+	n := 0
+	for o, err := range a.Media.List(ctx, "incoming/") {
+		if err != nil {
+			return n, fmt.Errorf("list incoming objects: %w", err)
+		}
+		if a.Now().Sub(o.Modified) < a.Limits.UploadFor+a.Limits.PresignFor {
+			continue
+		}
+		if err := a.Media.Delete(ctx, o.Key); err != nil {
+			return n, fmt.Errorf("delete incoming object: %w", err)
+		}
+		n++
+	}
+	return n, nil
+}
 
 // settle makes sure that an upload's content is durable and sealed, and can be
 // an item of this kind.

@@ -107,7 +107,7 @@ func (a *API) publicURL(r *http.Request) string {
 		scheme = "https"
 	}
 	u, err := url.Parse(scheme + "://" + r.Host)
-	if err != nil || u.Host != r.Host || u.Path != "" || u.User != nil {
+	if err != nil || u.Host == "" || u.Host != r.Host || u.Path != "" || u.User != nil {
 		return ""
 	}
 	if _, err := netip.ParseAddr(u.Hostname()); err != nil && strings.Trim(strings.ToLower(u.Hostname()), "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
