@@ -237,6 +237,9 @@ func TestTheDatabaseFileHoldsNoWordOfAChild(t *testing.T) {
 		t.Fatalf("got files %v, %v, want the database", files, err)
 	}
 	for _, f := range files {
+		if info, err := os.Stat(f); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("got mode %v, %v of %s, want 0600", info.Mode(), err, filepath.Base(f))
+		}
 		b, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)

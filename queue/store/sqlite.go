@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 
@@ -26,6 +28,9 @@ type lite struct {
 func openSQLite(ctx context.Context, path string, o Options, ring func()) (engine, error) {
 	if path == "" {
 		return nil, errors.New("sqlite: needs a path")
+	}
+	if err := createAlone(path); err != nil {
+		return nil, err
 	}
 	writer, err := sql.Open("sqlite", sqliteDSN(path, "synchronous(FULL)", "foreign_keys(1)", "journal_size_limit(67108864)"))
 	if err != nil {
@@ -53,6 +58,20 @@ func openSQLite(ctx context.Context, path string, o Options, ring func()) (engin
 	l.reading = newStatements(l.readers)
 	l.group = startGroup(conn, l.stamp, ring)
 	return l, nil
+}
+
+// createAlone makes a new file that only we can read; SQLite gives its
+// journals the same mode. A file that is there is not touched: closing it
+// would drop the locks that another connection of this process holds on it.
+func createAlone(path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // sqliteDSN sets busy_timeout first, so that switching to WAL waits for
