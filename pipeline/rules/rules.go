@@ -73,7 +73,7 @@ func (r *Rules) ClassifyText(ctx context.Context, t pipeline.Text) ([]pipeline.S
 	}
 	found = r.answer(found, t)
 	if len(found) > 1 {
-		found = strongest(found)
+		found = strongest(onlyTest(found))
 	}
 	grown(found, t)
 	return found, nil
@@ -89,9 +89,9 @@ func (r *Rules) view(found []pipeline.Signal, fired set, coded *uint64, v normal
 		start, end = v.Original(start, end)
 		return pipeline.Signal{Label: label, Score: score, Source: source, View: v.Name, Start: start, End: end, In: "text"}
 	}
-	if v.Name == normal.Raw {
-		if s, from, to, ok := r.tests.find(text); ok {
-			found = append(found, span(s, TestScore, TestSource, from, to))
+	if len(found) == 0 || found[0].Source != TestSource {
+		if label, from, to, ok := r.tests.find(text); ok {
+			found = slices.Insert(found, 0, span(label, TestScore, TestSource, from, to))
 		}
 	}
 	for i, c := range r.codes {
@@ -155,6 +155,17 @@ func back(text string, i int) int {
 		i--
 	}
 	return i
+}
+
+// onlyTest drops what ordinary rules saw in a test phrase, which names harms.
+func onlyTest(found []pipeline.Signal) []pipeline.Signal {
+	test := found[0]
+	if test.Source != TestSource {
+		return found
+	}
+	return slices.DeleteFunc(found, func(s pipeline.Signal) bool {
+		return s.Source != TestSource && s.Start < test.End && test.Start < s.End
+	})
 }
 
 // strongest keeps the best signal of each label and source.

@@ -142,7 +142,12 @@ func branches(expr string) []string {
 }
 
 // mostSets is how many sets of words a rule may ask for.
-const mostSets = 6
+// A larger one than mostWords is left out where there is a smaller, as its
+// words would make the automaton big and say little.
+const (
+	mostSets  = 6
+	mostWords = 64
+)
 
 // needs returns sets of words of each of which every match of expr contains
 // one, so that the expression is only tried on texts that have them all.
@@ -159,7 +164,7 @@ func needs(expr string) ([][]string, error) {
 	if re.Op == syntax.OpConcat {
 		sets = concats(re.Sub)
 	}
-	sets = slices.DeleteFunc(sets, func(s []string) bool { return len(s) == 0 || len(s) > 120 || shortest(s) == 0 })
+	sets = slices.DeleteFunc(sets, func(s []string) bool { return len(s) == 0 || shortest(s) == 0 })
 	if len(sets) == 0 {
 		return nil, fmt.Errorf("%s: no word that every match has", expr)
 	}
@@ -173,7 +178,13 @@ func needs(expr string) ([][]string, error) {
 		slices.Sort(sets[i])
 		sets[i] = slices.Compact(sets[i])
 	}
-	return sets[:min(len(sets), mostSets)], nil
+	kept := sets[:0]
+	for i, s := range sets {
+		if len(s) <= mostWords || i == len(sets)-1 && len(kept) == 0 {
+			kept = append(kept, s)
+		}
+	}
+	return kept[:min(len(kept), mostSets)], nil
 }
 
 // needed returns nil where there is no such set of words.
