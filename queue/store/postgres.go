@@ -16,6 +16,7 @@ type postgres struct {
 	db    *sql.DB
 	clock func() time.Time
 	ring  func()
+	most  int // connections
 }
 
 func openPostgres(ctx context.Context, dsn string, o Options, ring func()) (engine, error) {
@@ -33,7 +34,7 @@ func openPostgres(ctx context.Context, dsn string, o Options, ring func()) (engi
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &postgres{db: db, clock: o.Clock, ring: ring}, nil
+	return &postgres{db: db, clock: o.Clock, ring: ring, most: n}, nil
 }
 
 // postgresClock is the server's time in microseconds.
@@ -65,7 +66,7 @@ func (p *postgres) write(ctx context.Context, work func(*tx) error) error {
 }
 
 func (p *postgres) try(ctx context.Context, work func(*tx) error) error {
-	on, err := p.db.BeginTx(ctx, nil)
+	on, err := p.begin(ctx)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -88,6 +89,20 @@ func (p *postgres) try(ctx context.Context, work func(*tx) error) error {
 		p.ring()
 	}
 	return nil
+}
+
+// begin tries again while it gets connections that died in the pool, such as
+// after the server was restarted: nothing has been done yet, and each failure
+// takes one of them out. A server that cannot be reached is not tried again.
+func (p *postgres) begin(ctx context.Context) (on *sql.Tx, err error) {
+	for range p.most + 1 {
+		on, err = p.db.BeginTx(ctx, nil)
+		var unreachable *pgconn.ConnectError
+		if err == nil || ctx.Err() != nil || errors.As(err, &unreachable) {
+			return on, err
+		}
+	}
+	return nil, err
 }
 
 // again reports whether a transaction lost only to another's timing.
