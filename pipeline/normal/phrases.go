@@ -13,6 +13,7 @@ type phrase struct {
 	splits   [][][]rune // ways to write each character apart
 	notAfter []rune     // what must not follow a homophone reading
 	strict   bool       // only splits and pinyin beside same characters, no homophones
+	mixed    bool       // not wholly in pinyin, which could be a name
 }
 
 // alias is another way to write target, such as vx for 微信, believed only
@@ -52,7 +53,8 @@ func (t *table) readPhrases() {
 				if after, ok := strings.CutPrefix(o, "not="); ok {
 					p.notAfter = []rune(after)
 				}
-				p.strict = p.strict || o == "strict"
+				p.strict = p.strict || o == "strict" || o == "mixed"
+				p.mixed = p.mixed || o == "mixed"
 			}
 			t.index(p)
 		}
@@ -76,6 +78,9 @@ func (t *table) readPhrases() {
 				case "near":
 					a.near = true
 				}
+			}
+			if string(a.runes) == string(a.target) {
+				continue
 			}
 			t.aliases[a.runes[0]] = append(t.aliases[a.runes[0]], a)
 			t.mark(a.runes[0])
@@ -253,7 +258,20 @@ func (m *match) best(t *table, in []unit, i int, p *phrase) {
 	if n.letters > 0 && pos < len(in) && isLetter(in[pos-1].r) && isLetter(in[pos].r) {
 		return
 	}
+	if n.letters == len(p.runes) && len(p.runes) == 2 && (p.mixed || !alone(in, i, pos)) {
+		return
+	}
 	m.target, m.end, m.each, m.at = p.runes, pos, true, at
+}
+
+// alone reports whether nothing but Han characters stands next to in[from:to]:
+// two syllables among other Latin words may be a name.
+func alone(in []unit, from, to int) bool {
+	for from > 0 && isGap(in[from-1].r) {
+		from--
+	}
+	to = gap(in, to)
+	return (from == 0 || !isLetter(in[from-1].r)) && (to >= len(in) || !isLetter(in[to].r))
 }
 
 // believable says whether a spelling is more than chance. The more of a

@@ -405,7 +405,7 @@ func (s *scratch) repeats(t *table) bool {
 	if !run {
 		return false
 	}
-	w := 0
+	changed, w := false, 0
 	for i := 0; i < len(in); {
 		if !isLetter(in[i].r) {
 			in[w] = in[i]
@@ -417,66 +417,88 @@ func (s *scratch) repeats(t *table) bool {
 		for end < len(in) && isLetter(in[end].r) {
 			end++
 		}
-		w += shorten(t, in[i:end], in[w:])
+		n := shorten(t, in[i:end], in[w:])
+		changed = changed || n < end-i
+		w += n
 		i = end
 	}
 	s.units = in[:w]
-	return true
+	return changed
 }
 
+// mostRuns is how many drawn out letters of one word are weighed against the
+// known words.
+const mostRuns = 4
+
 // shorten writes word to out with each run of three or more letters as one,
-// or as two where that is a known word, and returns how many units that are.
+// or as two where that makes a known word, and returns how many units that
+// are.
 func shorten(t *table, word, out []unit) int {
-	var twice, once [longest]byte
-	n2, n1, fits, long := 0, 0, true, false
+	runs, size := 0, 0
 	for i := 0; i < len(word); {
-		end := i
-		for end < len(word) && word[end].r == word[i].r {
-			end++
-		}
-		two := min(end-i, 2)
-		one := two
+		end := runEnd(word, i)
 		if end-i > 2 {
-			one, long = 1, true
+			runs++
 		}
-		if n2+two > longest || n1+one > longest {
-			fits = false
-		} else {
-			for range two {
-				twice[n2] = byte(word[i].r)
-				n2++
-			}
-			for range one {
-				once[n1] = byte(word[i].r)
-				n1++
-			}
-		}
+		size += min(end-i, 2)
 		i = end
 	}
-	if !long {
-		return copy(out, word)
+	if runs == 0 || len(word) == 3 && word[0].r == 'w' {
+		return copy(out, word) // nothing drawn out, or www
 	}
-	keepTwo := fits && !t.words[string(once[:n1])] && t.words[string(twice[:n2])]
-	w := 0
-	for i := 0; i < len(word); {
-		end := i
-		for end < len(word) && word[end].r == word[i].r {
-			end++
-		}
-		last := word[end-1].to
-		for k := range end - i {
-			if end-i > 2 && (k > 1 || k == 1 && !keepTwo) {
+	twice := 0 // bit i: run i is written twice
+	if runs <= mostRuns && size <= longest {
+		for try := range 1 << runs {
+			var spelt [longest]byte
+			n, run := 0, 0
+			for i := 0; i < len(word); {
+				end := runEnd(word, i)
+				times := min(end-i, 2)
+				if end-i > 2 {
+					times = 1 + try>>run&1
+					run++
+				}
+				for range times {
+					spelt[n] = byte(word[i].r)
+					n++
+				}
+				i = end
+			}
+			if t.words[string(spelt[:n])] {
+				twice = try
 				break
 			}
+		}
+	}
+	w, run := 0, 0
+	for i := 0; i < len(word); {
+		end := runEnd(word, i)
+		times := min(end-i, 2)
+		if end-i > 2 {
+			times = 1
+			if run < mostRuns {
+				times += twice >> run & 1
+			}
+			run++
+		}
+		last := word[end-1].to
+		for k := range times {
 			out[w] = word[i+k]
 			w++
 		}
-		if end-i > 2 {
-			out[w-1].to = last
-		}
+		out[w-1].to = last
 		i = end
 	}
 	return w
+}
+
+// runEnd returns the end of the run of equal letters that starts at i.
+func runEnd(word []unit, i int) int {
+	end := i + 1
+	for end < len(word) && word[end].r == word[i].r {
+		end++
+	}
+	return end
 }
 
 // stutter writes three or more of the same Han character as one. It is done

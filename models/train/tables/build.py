@@ -138,7 +138,7 @@ def main(npm, wheels):
         ways = []
         for way in parts.get(char, []):
             way = "".join(simplified.get(p, p) for p in way)
-            if 2 <= len(way) <= 3 and all(0x2E80 <= ord(p) <= 0x9FFF for p in way) and way not in ways:
+            if 2 <= len(way) <= 4 and all(0x2E80 <= ord(p) <= 0x9FFF for p in way) and way not in ways:
                 ways.append(way)
         if ways:
             splits[char] = [" ".join(ways)]
