@@ -184,11 +184,11 @@ func (h *house) meeting() string {
 	return done.CaseID
 }
 
-// insult is a case that one vote closes.
-func (h *house) insult(text string) string {
+// trade is a mild case that one vote closes.
+func (h *house) trade(text string) string {
 	h.Helper()
 	id := h.accept(h.says("acct-mia-42", text))
-	return h.judge(id, nil, hears(pipeline.BullyingInsult, .97, text, text)).CaseID
+	return h.judge(id, nil, hears(pipeline.MarketAccountTrade, .97, text, text)).CaseID
 }
 
 // secretPicture marks the bytes of the plain picture, so that a test can look

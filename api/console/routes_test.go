@@ -61,7 +61,11 @@ func (v *visitor) try(r route, id string) answer {
 	if r.method == http.MethodGet {
 		return v.get(r.example(id))
 	}
-	return v.post(r.example(id), "token", "none", "action", "allow", "reason", "other", "role", "ml", "name", "new.person", "lang", "zh")
+	reason := skipReasons[0]
+	if strings.HasSuffix(r.path, "/escalate") {
+		reason = escalateReasons[0]
+	}
+	return v.post(r.example(id), "token", "none", "action", "allow", "reason", reason, "role", "ml", "name", "new.person", "lang", "zh")
 }
 
 func TestEveryRouteIsOpenToItsRolesAndShutToAllOthers(t *testing.T) {

@@ -1,0 +1,199 @@
+package console
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"nightlight/queue/review"
+)
+
+func (v *visitor) logIn(name, password string) answer {
+	v.Helper()
+	v.get("/console/login")
+	return v.post("/console/login", "name", name, "password", password)
+}
+
+func TestAWrongNameAndAWrongPasswordGetTheSameAnswer(t *testing.T) {
+	h := openHouse(t)
+	h.must(h.store.DisableUser(t.Context(), h.users[review.ML].ID, "test"))
+	plain := func(a answer) string {
+		return formToken.ReplaceAllString(strings.ReplaceAll(a.body, `value="`, ""), "")
+	}
+	strip := func(v *visitor, a answer) string { return strings.ReplaceAll(plain(a), v.form, "") }
+	v := h.visitor()
+	want := v.logIn("nobody", password)
+	wantBody := strip(v, want)
+	for name, given := range map[string]string{"reviewer": "a wrong password", "ml": password, "": "x", "admin": ""} {
+		v := h.visitor()
+		got := v.logIn(name, given)
+		if got.status != http.StatusUnauthorized || want.status != http.StatusUnauthorized || strip(v, got) != wantBody {
+			t.Errorf("name %q: got %d and another page than for an unknown name", name, got.status)
+		}
+	}
+	if got := h.visitor().logIn("reviewer", password); got.status != http.StatusSeeOther || got.to() != "/console/" {
+		t.Errorf("got %d to %q for the right password, want home", got.status, got.to())
+	}
+}
+
+func TestFailedLoginsAreSlowedDownWhetherTheNameIsKnownOrNot(t *testing.T) {
+	h := openHouse(t)
+	for _, name := range []string{"reviewer", "nobody"} {
+		v := h.visitor()
+		for range 5 {
+			if got := v.logIn(name, "wrong").status; got != http.StatusUnauthorized {
+				t.Fatalf("%s: got %d, want 401", name, got)
+			}
+		}
+		got := v.logIn(name, password)
+		if got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" {
+			t.Errorf("%s: got %d after five failures, want 429 and when to try again", name, got.status)
+		}
+	}
+	h.clock.pass(time.Minute)
+	if got := h.visitor().logIn("reviewer", password).status; got != http.StatusSeeOther {
+		t.Errorf("got %d after a minute, want a login", got)
+	}
+}
+
+func TestASessionEndsWhenNobodyIsThereAndAfterEightHours(t *testing.T) {
+	h := openHouse(t)
+	v := h.visitor()
+	v.logIn("reviewer", password)
+	for range 3 {
+		h.clock.pass(14 * time.Minute)
+		if got := v.get("/console/").status; got != http.StatusOK {
+			t.Fatalf("got %d while somebody is there, want 200", got)
+		}
+	}
+	h.clock.pass(15 * time.Minute)
+	if got := v.get("/console/"); got.to() != "/console/login" {
+		t.Errorf("got %d after 15 idle minutes, want the login", got.status)
+	}
+	v.logIn("reviewer", password)
+	for range 8 * 60 / 10 {
+		h.clock.pass(10 * time.Minute)
+		v.get("/console/")
+	}
+	if got := v.get("/console/"); got.to() != "/console/login" {
+		t.Errorf("got %d after eight hours, want the login", got.status)
+	}
+}
+
+func TestLoggingOutEndsOneSessionOrAll(t *testing.T) {
+	h := openHouse(t)
+	one, two, three := h.role(review.Senior), h.role(review.Senior), h.role(review.Senior)
+	one.post("/console/logout")
+	if one.get("/console/").status == http.StatusOK || two.get("/console/").status != http.StatusOK {
+		t.Error("got the wrong session ended")
+	}
+	two.post("/console/logout-everywhere")
+	if two.get("/console/").status == http.StatusOK || three.get("/console/").status == http.StatusOK {
+		t.Error("got a session that is still open")
+	}
+}
+
+func TestTheSessionsCookieIsKeptFromScriptsAndOtherSites(t *testing.T) {
+	h := openHouse(t)
+	for _, secure := range []bool{false, true} {
+		c, err := New(Settings{Store: h.store, SecureCookies: secure})
+		h.must(err)
+		page := httptest.NewRecorder()
+		c.ServeHTTP(page, httptest.NewRequest(http.MethodGet, "https://nightlight.example/console/login", nil))
+		form := page.Result().Cookies()[0]
+		q := httptest.NewRequest(http.MethodPost, "https://nightlight.example/console/login",
+			strings.NewReader(url.Values{"form_token": {form.Value}, "name": {"senior"}, "password": {password}}.Encode()))
+		q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		q.Header.Set("Origin", "https://nightlight.example")
+		q.AddCookie(form)
+		got := httptest.NewRecorder()
+		c.ServeHTTP(got, q)
+		if got.Code != http.StatusSeeOther {
+			t.Fatalf("secure %v: got %d, want a login", secure, got.Code)
+		}
+		cookie := got.Result().Cookies()[0]
+		want := map[bool]string{false: sessionCookie, true: "__Host-" + sessionCookie}[secure]
+		if cookie.Name != want || cookie.Secure != secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.Domain != "" {
+			t.Errorf("secure %v: got cookie %v", secure, cookie)
+		}
+	}
+}
+
+func TestAnAdminLooksAfterPeople(t *testing.T) {
+	h := openHouse(t)
+	admin := h.role(review.Admin)
+	admin.get("/console/users")
+	page := admin.post("/console/users", "name", "new.person", "role", "reviewer")
+	_, rest, _ := strings.Cut(page.body, `<code class="secret">`)
+	secret, _, found := strings.Cut(rest, "<")
+	if !found || h.visitor().logIn("new.person", secret).status != http.StatusSeeOther {
+		t.Error("got no password that works")
+	}
+	if strings.Contains(admin.get("/console/users").body, secret) {
+		t.Error("got the password shown twice")
+	}
+	if got := admin.post("/console/users", "name", "new.person", "role", "senior").status; got != http.StatusConflict {
+		t.Errorf("got %d for a name that is taken, want 409", got)
+	}
+	made, err := h.store.UserByName(t.Context(), "new.person")
+	h.must(err)
+	person := h.as(made)
+	admin.post("/console/users/"+made.ID+"/role", "role", "auditor")
+	if got := person.get("/console/"); got.to() != "/console/login" {
+		t.Errorf("got %d after the role changed, want the session ended", got.status)
+	}
+	admin.post("/console/users/" + made.ID + "/disable")
+	if got := h.visitor().logIn("new.person", secret).status; got != http.StatusUnauthorized {
+		t.Errorf("got %d for somebody shut out, want 401", got)
+	}
+	if got := admin.post("/console/users/" + h.users[review.Admin].ID + "/disable").status; got != http.StatusForbidden {
+		t.Errorf("got %d for shutting oneself out, want 403", got)
+	}
+}
+
+func TestAnAdminOfOneTenantDoesNotReachThePeopleOfAnother(t *testing.T) {
+	h := openHouse(t)
+	local := h.as(h.person("local.admin", review.Admin, h.tenant, "x"))
+	theirs := h.users[review.RoleReviewer].ID
+	for _, path := range []string{"/role", "/password", "/disable"} {
+		if got := local.post("/console/users/"+theirs+path, "role", "admin").status; got != http.StatusNotFound {
+			t.Errorf("%s: got %d, want 404", path, got)
+		}
+	}
+	local.post("/console/users", "name", "local.helper", "role", "reviewer", "tenant", "elsewhere")
+	made, err := h.store.UserByName(t.Context(), "local.helper")
+	h.must(err)
+	if made.Tenant != h.tenant {
+		t.Errorf("got tenant %q, want the admin's own", made.Tenant)
+	}
+}
+
+func TestAnAuditorReadsAndChecksTheLog(t *testing.T) {
+	h := openHouse(t)
+	h.meeting()
+	h.role(review.RoleReviewer).opens()
+	page := h.role(review.Auditor).get("/console/audit?chain=" + h.tenant + "&check=1")
+	if !strings.Contains(page.body, "media.view") || !strings.Contains(page.body, "The log is whole.") || page.showsTalk() {
+		t.Errorf("got %d and a log without the look", page.status)
+	}
+	local := h.as(h.person("local.auditor", review.Auditor, "elsewhere", "x"))
+	if got := local.get("/console/audit?chain=" + h.tenant).status; got != http.StatusNotFound {
+		t.Errorf("got %d for another tenant's log, want 404", got)
+	}
+}
+
+func TestAnAdminSeesDeadDeliveriesAndSendsThemAgain(t *testing.T) {
+	h := openHouse(t)
+	h.must(h.store.Bury(t.Context(), "item_1:judge", "judge", "attempts_spent"))
+	page := h.role(review.Admin).get("/console/health")
+	if !strings.Contains(page.body, "item_1:judge") || !strings.Contains(page.body, "attempts_spent") {
+		t.Errorf("got %d and no dead letter", page.status)
+	}
+	local := h.as(h.person("local.admin", review.Admin, h.tenant, "x"))
+	if strings.Contains(local.get("/console/health").body, "item_1:judge") {
+		t.Error("got every tenant's tasks shown to one tenant's admin")
+	}
+}
