@@ -132,7 +132,7 @@ func (s *scan) clocked(layout, want string) string {
 }
 
 // check holds what the scanner cannot see against the rules for addresses.
-func (b *AccountBody) check(a *API) []FieldError {
+func (b *AccountBody) check(a *API, account string) []FieldError {
 	var errs []FieldError
 	if b.Age != nil && b.BirthMonth != "" {
 		errs = append(errs, FieldError{"birth_month", "must not be given beside age"})
@@ -143,6 +143,9 @@ func (b *AccountBody) check(a *API) []FieldError {
 		}
 	}
 	for i, g := range b.Guardians {
+		if g.ID == account {
+			errs = append(errs, FieldError{"guardians[" + itoa(i) + "].id", "nobody is their own guardian"})
+		}
 		for j, ch := range g.Channels {
 			if reason := a.address(ch); reason != "" {
 				errs = append(errs, FieldError{"guardians[" + itoa(i) + "].channels[" + itoa(j) + "].address", reason})
@@ -176,7 +179,7 @@ func (a *API) putAccount(c *call) error {
 	if err != nil {
 		return err
 	}
-	if errs := b.check(a); len(errs) > 0 {
+	if errs := b.check(a, c.param); len(errs) > 0 {
 		return invalid(errs...)
 	}
 	acc := store.Account{ID: c.param, Age: b.Age, BirthMonth: b.BirthMonth, Locale: b.Locale}

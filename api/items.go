@@ -130,6 +130,9 @@ func (a *API) newItem(c *call, b ItemBody, idempotency string) (store.NewItem, e
 		sum = u.SHA256
 	}
 	n.BodyHash = b.hash(sum)
+	if n.SentAt.IsZero() {
+		n.SentAt = a.Now().UTC()
+	}
 	return n, nil
 }
 

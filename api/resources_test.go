@@ -110,6 +110,7 @@ func TestBadAccountsAreRefusedByField(t *testing.T) {
 		`{"birth_month":"2999-01"}`:                                                                        "birth_month",
 		`{"birth_month":"1817-01"}`:                                                                        "birth_month",
 		`{"name":"` + canary + `"}`:                                                                        "name",
+		`{"guardians":[{"id":"a1","relation":"self"}]}`:                                                    "guardians[0].id",
 		`{"guardians":{}}`:                                                                                 "guardians",
 		`{"guardians":[{"relation":"aunt"}]}`:                                                              "guardians[0].id",
 		`{"guardians":[{"id":"g"}]}`:                                                                       "guardians[0].relation",
