@@ -22,7 +22,7 @@ up-scale: setup $(CACHE)/bin/versitygw $(CACHE)/apt-test.done ## the same with P
 
 test: test-setup ## set up and run every test with the race detector
 	@.ci/static
-	NIGHTLIGHT_TEST_VERSITYGW=$(CACHE)/bin/versitygw NIGHTLIGHT_TEST_BINARY=$(BIN) go test -race -timeout 30m ./...
+	NIGHTLIGHT_VERSITYGW=$(CACHE)/bin/versitygw NIGHTLIGHT_TEST_BINARY=$(BIN) go test -race -timeout 30m ./...
 
 test-setup: setup $(CACHE)/bin/versitygw $(CACHE)/apt-test.done
 

@@ -57,7 +57,7 @@ func rates(list []Result) map[string]Interval {
 // Compare prints the figures of both runs side by side.
 func Compare(w io.Writer, old, new []Result) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "\tmacro-F1\t→\tAUC\t→\trecall@1%FPR\t→")
+	fmt.Fprintf(t, "\tmacro-F1\t→\tAUC\t→\trecall@1%%FPR\t→\n")
 	a, b := cards(old), cards(new)
 	for _, name := range slices.Sorted(maps.Keys(b)) {
 		o, n := a[name], b[name]

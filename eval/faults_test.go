@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -104,13 +106,32 @@ func newCluster(t *testing.T, b backends, workers int) *cluster {
 		"--webhook-allow", "127.0.0.0/8", "--webhook-ports", port, "--webhook-plain")
 	p := start(t, c.log, nil, append([]string{"api", "--listen", "127.0.0.1:0"}, c.flags...)...)
 	c.ready(t, p)
-	if _, err := c.client.CreateWebhook(t.Context(), "http://"+c.hooks.addr+"/hook", "item.judged", "item.quarantined"); err != nil {
-		t.Fatal(err)
-	}
+	c.subscribe(t)
 	for range workers {
 		c.workers = append(c.workers, c.startWorker(t))
 	}
 	return c
+}
+
+// subscribe has the receiver told of every item's verdict.
+func (c *cluster) subscribe(t *testing.T) {
+	t.Helper()
+	body := fmt.Sprintf(`{"url":"http://%s/hook","events":["item.judged","item.quarantined"]}`, c.hooks.addr)
+	req, err := http.NewRequest(http.MethodPost, c.url+"/v1/webhooks", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.key)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		said, _ := io.ReadAll(resp.Body)
+		t.Fatalf("subscribe: status %d: %s", resp.StatusCode, said)
+	}
 }
 
 func (c *cluster) startWorker(t *testing.T) *process {
@@ -128,12 +149,12 @@ func (c *cluster) send(t *testing.T, n int) []string {
 		wg.Go(func() {
 			for i := range next {
 				it := mixed(i)
-				var a client.Accepted
+				var a client.Status
 				var err error
-				if it.Kind == "photo" {
-					a, err = c.client.SubmitMedia(context.Background(), it, "image/jpeg", photo)
+				if it.Kind == pipeline.KindPhoto {
+					a, err = c.client.SubmitMedia(context.Background(), it, bytes.NewReader(photo), 0)
 				} else {
-					a, err = c.client.Submit(context.Background(), it)
+					a, err = c.client.Submit(context.Background(), it, 0)
 				}
 				if err != nil {
 					t.Errorf("item %d: %v", i, err)
@@ -163,7 +184,7 @@ func mixed(i int) client.Item {
 	case 3:
 		it.Text = rules.TestPhrase(pipeline.SelfharmExpressed, "en")
 	case 7:
-		it.Kind, it.Text = "photo", ""
+		it.Kind, it.Text = pipeline.KindPhoto, ""
 	}
 	return it
 }
@@ -171,7 +192,7 @@ func mixed(i int) client.Item {
 func photoFile(t *testing.T) []byte {
 	t.Helper()
 	for _, s := range samples.All(t.Context()) {
-		if s.ContentType == "image/jpeg" && s.State == "closed" {
+		if s.ContentType == "image/jpeg" && s.State == client.Closed {
 			return s.File
 		}
 	}
@@ -244,7 +265,7 @@ func (c *cluster) sendMore(t *testing.T, first, n int) []string {
 	for i := range n {
 		it := message("one more while workers die")
 		it.ExternalID = fmt.Sprintf("more-%d", first+i)
-		a, err := c.client.Submit(t.Context(), it)
+		a, err := c.client.Submit(t.Context(), it, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

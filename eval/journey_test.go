@@ -62,8 +62,8 @@ func TestTheSameJourneyPassesOnEveryBackend(t *testing.T) {
 
 func message(text string) client.Item {
 	ten := 10
-	return client.Item{Kind: "message", Text: text, Audience: "direct", Locale: "en", ConversationID: "c1",
-		Sender: client.Person{ID: "a", Age: &ten}, Recipients: []client.Person{{ID: "b", Age: &ten}}}
+	return client.Item{Kind: pipeline.KindMessage, Text: text, Audience: "direct", Locale: "en", ConversationID: "c1",
+		Sender: pipeline.Person{ID: "a", Age: &ten}, Recipients: []pipeline.Person{{ID: "b", Age: &ten}}}
 }
 
 func TestAHundredPostsWithOneKeyGiveOneItem(t *testing.T) {
@@ -76,7 +76,7 @@ func TestAHundredPostsWithOneKeyGiveOneItem(t *testing.T) {
 	errs := make([]error, 100)
 	for i := range ids {
 		wg.Go(func() {
-			a, err := s.client.Submit(context.Background(), it)
+			a, err := s.client.Submit(context.Background(), it, 0)
 			ids[i], errs[i] = a.ID, err
 		})
 	}
@@ -106,7 +106,7 @@ func TestAChildsWordsAreInNoLogMetricRedisOrPlainFile(t *testing.T) {
 	canary := (rand.Text() + rand.Text())[:40]
 	var ids []string
 	for _, text := range []string{canary, canary + " " + rules.TestPhrase(pipeline.SelfharmExpressed, "en")} {
-		a, err := s.client.Submit(t.Context(), message(text))
+		a, err := s.client.Submit(t.Context(), message(text), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

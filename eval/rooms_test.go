@@ -23,9 +23,10 @@ var rooms = []struct {
 	{"nightlight/workers/examine", []string{"nightlight/pipeline"}},
 	{"nightlight/workers/score", []string{"nightlight/pipeline", "nightlight/workers/examine"}},
 	{"nightlight/workers", []string{"nightlight/pipeline", "nightlight/queue", "nightlight/workers"}},
-	{"nightlight/api/client", nil},
+	{"nightlight/api/client", []string{"nightlight/pipeline!media"}},
 	{"nightlight/api", []string{"nightlight/api", "nightlight/pipeline", "nightlight/queue"}},
 	{"nightlight/eval/samples", []string{"nightlight/api/client", "nightlight/pipeline"}},
+	{"nightlight/eval/bench", []string{"nightlight/eval/samples", "nightlight/api/client", "nightlight/pipeline"}},
 	{"nightlight/eval", []string{"nightlight/eval", "nightlight/api/client", "nightlight/pipeline", "nightlight/workers/examine"}},
 }
 

@@ -217,7 +217,7 @@ func (res Result) Print(w io.Writer) error {
 		fmt.Fprintf(t, "recall at 1 %% false positives\tmean %.3f\tlowest %.3f\n", res.MeanRecallAt1, res.MinRecallAt1)
 	}
 	if res.Card != nil || res.Labels != nil {
-		fmt.Fprintln(t, "\tn\tpos\taccuracy\tprecision\trecall\tF1\tmacro-F1\tAUC\trecall@1%FPR\tECE")
+		fmt.Fprintf(t, "\tn\tpos\taccuracy\tprecision\trecall\tF1\tmacro-F1\tAUC\trecall@1%%FPR\tECE\n")
 	}
 	if res.Card != nil {
 		res.Card.row(t, "all")

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -21,9 +20,9 @@ import (
 	"nightlight/queue/store/storetest"
 )
 
-// binary is the real program under test: the one that set-up built, or one
+// builtBinary is the real program under test: the one that set-up built, or one
 // built now.
-var binary = sync.OnceValues(func() (string, error) {
+var builtBinary = sync.OnceValues(func() (string, error) {
 	if b := os.Getenv("NIGHTLIGHT_TEST_BINARY"); b != "" {
 		return b, nil
 	}
@@ -42,7 +41,7 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func mustBinary(t testing.TB) string {
 	t.Helper()
-	b, err := binary()
+	b, err := builtBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +236,7 @@ func (s *system) recordFlags() []string {
 // startS3 runs versitygw and returns the flags that lead to it.
 func startS3(t testing.TB) []string {
 	t.Helper()
-	path := os.Getenv("NIGHTLIGHT_TEST_VERSITYGW")
+	path := os.Getenv("NIGHTLIGHT_VERSITYGW")
 	if path == "" {
 		path, _ = exec.LookPath("versitygw")
 	}
@@ -279,7 +278,7 @@ func (s *system) settled(t testing.TB, ids []string, within time.Duration) map[s
 	defer cancel()
 	got := map[string]client.Status{}
 	for _, id := range ids {
-		st, err := s.client.Wait(ctx, id, within)
+		st, err := s.client.Wait(ctx, id)
 		if err != nil {
 			t.Fatalf("item %s has no verdict: %v (%d of %d have)", id, err, len(got), len(ids))
 		}

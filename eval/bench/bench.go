@@ -23,8 +23,8 @@ type Options struct {
 	// reading of a text that the pipeline scores, so that both sides do the
 	// same. Nil leaves messages out of the comparison.
 	BareText func(ctx context.Context, text string) error
-	// BarePhoto decodes a JPEG and runs the picture models on it. Nil leaves
-	// photos out.
+	// BarePhoto decodes a JPEG as far as the picture models need it and runs
+	// them on it, and nothing else. Nil leaves photos out.
 	BarePhoto func(ctx context.Context, jpeg []byte) error
 	// Out gets the table, or JSON when JSON is set; Progress a line for each
 	// step, nothing when nil.
@@ -44,9 +44,6 @@ type Options struct {
 	// Rates are the open loop's rates a second (default 2, 20 and 100; half of
 	// the measured saturation is added).
 	Rates []float64
-	// WarmUp is how many items of a kind come before its first round (default
-	// 32).
-	WarmUp int
 	// KeyRate and KeyBurst are the limits of the key (default 500 and 1,000, as
 	// the program's own).
 	KeyRate, KeyBurst float64

@@ -20,7 +20,7 @@ func TestTheRealProgramIsMeasuredFromEndToEnd(t *testing.T) {
 	var texts, photos atomic.Int64
 	var out, progress bytes.Buffer
 	report, err := Measure(t.Context(), Options{
-		Binary: binary, Out: &out, Progress: &progress, Seconds: time.Second, Rounds: 2, WarmUp: 8, Rates: []float64{20},
+		Binary: binary, Out: &out, Progress: &progress, Seconds: time.Second, Rounds: 2, Connections: 4, PhotoConnections: 2, Rates: []float64{20},
 		BareText: func(_ context.Context, text string) error { texts.Add(int64(len(text))); return nil },
 		BarePhoto: func(_ context.Context, file []byte) error {
 			photos.Add(1)

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -95,16 +94,17 @@ type kind struct {
 // pair runs a kind's rounds: path, bare, path, bare.
 func (b *bench) pair(ctx context.Context, k kind) (Pairing, error) {
 	p := Pairing{Name: k.name, About: k.about, Connections: k.connections, MostAround: k.mostAround, LeastRatio: k.leastRatio}
-	warm, err := b.target.through(ctx, k.connections, b.sent, b.warmUp(), k.send)
+	few := 2 * k.connections
+	warm, err := b.target.through(ctx, k.connections, b.sent, few, k.send)
 	if err != nil {
 		return p, fmt.Errorf("warm up %s: %w", k.name, err)
 	}
-	b.sent += b.warmUp()
-	if err := drive(ctx, b.options.Parallel, 0, b.warmUp(), k.bare); err != nil {
+	b.sent += few
+	if err := drive(ctx, b.options.Parallel, 0, few, k.bare); err != nil {
 		return p, fmt.Errorf("warm up the bare model: %w", err)
 	}
 	p.Models = warm.Models
-	n := b.roundSize(float64(warm.Items) / warm.wall.Seconds())
+	n := max(few, b.roundSize(float64(warm.Items)/warm.wall.Seconds()))
 	for r := range b.options.Rounds {
 		round, tally, err := b.round(ctx, k, n)
 		if err != nil {
@@ -168,7 +168,7 @@ func (b *bench) roundSize(perSecond float64) int {
 	if perSecond > b.options.KeyRate {
 		n = min(n, 0.9*b.options.KeyBurst*perSecond/(perSecond-b.options.KeyRate))
 	}
-	return max(int(n), b.warmUp())
+	return int(n)
 }
 
 // refill waits until the key's bucket is full again, if a round of n could
@@ -180,9 +180,6 @@ func (b *bench) refill(ctx context.Context, n int) {
 	full := time.Duration(b.options.KeyBurst / b.options.KeyRate * float64(time.Second))
 	sleepUntil(ctx, b.lastSent.Add(full))
 }
-
-// warmUp is how many items come before the first round.
-func (b *bench) warmUp() int { return cmp.Or(b.options.WarmUp, 32) }
 
 func sumOf(a, b map[string]int) map[string]int {
 	sum := map[string]int{}

@@ -119,6 +119,7 @@ func (r Report) Print(w io.Writer) error {
 	fmt.Fprintf(t, "idle\t%.1f CPU-ms a second\n", r.IdleCPU)
 	for _, p := range r.Pairings {
 		p.print(t)
+		fmt.Fprintf(t, "of it idling, at most\t%.2f CPU-ms an item\n", r.IdleCPU/max(p.Path.Median, 0.001))
 	}
 	if len(r.Latencies) > 0 {
 		printLatencies(t, r.Latencies)

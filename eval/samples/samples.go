@@ -13,6 +13,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ type Sample struct {
 	ContentType string
 	// State is where the item must stand in the end, Label what must have been
 	// found; empty for nothing.
-	State string
+	State client.State
 	Label pipeline.Label
 	// Missing says why the sample cannot be sent here.
 	Missing string
@@ -45,35 +46,35 @@ func age(n int) *int { return &n }
 // All returns the samples. Severe ones use the documented test phrases and
 // test cards, which trip the real system without any harmful material.
 func All(ctx context.Context) []Sample {
-	message := func(name, text string, from, to int, state string, label pipeline.Label) Sample {
+	message := func(name, text string, from, to int, state client.State, label pipeline.Label) Sample {
 		return Sample{Name: name, State: state, Label: label, Item: client.Item{
-			Kind: string(pipeline.KindMessage), Text: text, Audience: "direct", Locale: locale(text),
-			Sender: client.Person{ID: "sample-a", Age: age(from)}, Recipients: []client.Person{{ID: "sample-b", Age: age(to)}},
+			Kind: pipeline.KindMessage, Text: text, Audience: "direct", Locale: locale(text),
+			Sender: pipeline.Person{ID: "sample-a", Age: age(from)}, Recipients: []pipeline.Person{{ID: "sample-b", Age: age(to)}},
 		}}
 	}
-	picture := func(name string, file []byte, contentType, state string, label pipeline.Label) Sample {
+	picture := func(name string, file []byte, contentType string, state client.State, label pipeline.Label) Sample {
 		kind := pipeline.KindPhoto
 		if strings.HasPrefix(contentType, "video/") {
 			kind = pipeline.KindVideo
 		}
 		return Sample{Name: name, File: file, ContentType: contentType, State: state, Label: label, Item: client.Item{
-			Kind: string(kind), Audience: "direct", Locale: "zh-CN",
-			Sender: client.Person{ID: "sample-a", Age: age(10)}, Recipients: []client.Person{{ID: "sample-b", Age: age(10)}},
+			Kind: kind, Audience: "direct", Locale: "zh-CN",
+			Sender: pipeline.Person{ID: "sample-a", Age: age(10)}, Recipients: []pipeline.Person{{ID: "sample-b", Age: age(10)}},
 		}}
 	}
 	list := []Sample{
-		message("a plain message, zh", "放学一起打球吗", 10, 10, "closed", ""),
-		message("a plain message, en", "did you finish the maths homework", 10, 10, "closed", ""),
-		message("hyperbole, zh", "笑死我了哈哈哈哈", 10, 10, "closed", ""),
-		message("gives a number away, zh", "我电话13800000000 打给我", 9, 30, "closed", pipeline.PrivacyGives),
-		message("test phrase, zh", rules.TestPhrase(pipeline.GroomingMeeting, "zh"), 30, 10, "in_review", pipeline.GroomingMeeting),
-		message("test phrase, en", rules.TestPhrase(pipeline.SelfharmExpressed, "en"), 12, 12, "in_review", pipeline.SelfharmExpressed),
-		picture("a drawn picture", encodeJPEG(Landscape(640, 480)), "image/jpeg", "closed", ""),
-		picture("a test card", encodePNG(testCard()), "image/png", "in_review", pipeline.SexualExplicit),
-		picture("a test card in a GIF's second frame", animation(), "image/gif", "in_review", pipeline.SexualExplicit),
-		picture("a picture cut short", encodeJPEG(Landscape(640, 480))[:4000], "image/jpeg", "quarantined", ""),
+		message("a plain message, zh", "放学一起打球吗", 10, 10, client.Closed, ""),
+		message("a plain message, en", "did you finish the maths homework", 10, 10, client.Closed, ""),
+		message("hyperbole, zh", "笑死我了哈哈哈哈", 10, 10, client.Closed, ""),
+		message("gives a number away, zh", "我电话13800000000 打给我", 16, 16, client.Closed, pipeline.PrivacyGives),
+		message("test phrase, zh", rules.TestPhrase(pipeline.GroomingMeeting, "zh"), 30, 10, client.InReview, pipeline.GroomingMeeting),
+		message("test phrase, en", rules.TestPhrase(pipeline.SelfharmExpressed, "en"), 12, 12, client.InReview, pipeline.SelfharmExpressed),
+		picture("a drawn picture", encodeJPEG(Landscape(640, 480)), "image/jpeg", client.Closed, ""),
+		picture("a test card", encodePNG(testCard()), "image/png", client.InReview, pipeline.SexualExplicit),
+		picture("a test card in a GIF's second frame", animation(), "image/gif", client.InReview, pipeline.SexualExplicit),
+		picture("a picture cut short", encodeJPEG(Landscape(640, 480))[:4000], "image/jpeg", client.Quarantined, ""),
 	}
-	clip := picture("a clip", nil, "video/mp4", "closed", "")
+	clip := picture("a clip", nil, "video/mp4", client.Closed, "")
 	var err error
 	if clip.File, err = makeClip(ctx); err != nil {
 		clip.Missing = "ffmpeg is not installed"
@@ -163,7 +164,7 @@ const patience = 60 * time.Second
 // false when one did not end as it should.
 func Run(ctx context.Context, url, key string, w io.Writer) (well bool, err error) {
 	c := client.New(url, key)
-	if err := c.Ready(ctx, patience); err != nil {
+	if err := ready(ctx, url); err != nil {
 		return false, fmt.Errorf("the API is not ready: %w", err)
 	}
 	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
@@ -189,18 +190,42 @@ func Run(ctx context.Context, url, key string, w io.Writer) (well bool, err erro
 
 // Send sends one sample and waits for its verdict.
 func Send(ctx context.Context, c *client.Client, s Sample) (client.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var got client.Status
+	var err error
 	if s.File == nil {
-		accepted, err := c.Submit(ctx, s.Item)
+		got, err = c.Submit(ctx, s.Item, client.MaxWait)
+	} else {
+		got, err = c.SubmitMedia(ctx, s.Item, bytes.NewReader(s.File), client.MaxWait)
+	}
+	if err != nil || got.Verdict != nil {
+		return got, err
+	}
+	return c.Wait(ctx, got.ID)
+}
+
+// ready waits until the server says that it is.
+func ready(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
 		if err != nil {
-			return client.Status{}, err
+			return err
 		}
-		return c.Wait(ctx, accepted.ID, patience)
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	accepted, err := c.SubmitMedia(ctx, s.Item, s.ContentType, s.File)
-	if err != nil {
-		return client.Status{}, err
-	}
-	return c.Wait(ctx, accepted.ID, patience)
 }
 
 // Matches reports whether the sample came to its end.
@@ -211,7 +236,7 @@ func (s Sample) Matches(got client.Status) bool {
 	if s.Label == "" {
 		return len(got.Verdict.Labels) == 0
 	}
-	return slices.ContainsFunc(got.Verdict.Labels, func(l client.LabelScore) bool { return l.Label == string(s.Label) })
+	return slices.ContainsFunc(got.Verdict.Labels, func(l pipeline.LabelScore) bool { return l.Label == s.Label })
 }
 
 func describe(got client.Status) (action, labels string) {
@@ -222,7 +247,7 @@ func describe(got client.Status) (action, labels string) {
 	for _, l := range got.Verdict.Labels {
 		names = append(names, fmt.Sprintf("%s %.2f", l.Label, l.Score))
 	}
-	return got.Verdict.Action, strings.Join(names, ", ")
+	return string(got.Action()), strings.Join(names, ", ")
 }
 
 func yesNo(ok bool) string {

@@ -116,6 +116,24 @@ func TestATestCardTripsItsLabel(t *testing.T) {
 	}
 }
 
+func TestEveryTestCardIsForALabelOfTheTaxonomy(t *testing.T) {
+	for _, l := range media.CardLabels {
+		if !pipeline.Label(l).Known() {
+			t.Errorf("a card for %q, which is no label", l)
+		}
+	}
+	if got, want := len(media.CardLabels), len(pipeline.Labels()); got != want {
+		t.Errorf("cards: got %d, want one for each of %d labels", got, want)
+	}
+}
+
+func TestWhatNobodySawOrHeardOfAFilmIsSaid(t *testing.T) {
+	got := unseen(&media.Decoded{Cut: true, Damaged: true, Coarse: true, HasSound: true})
+	if len(got) != 4 || len(unseen(&media.Decoded{})) != 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestWhatCannotBeOpenedIsAFaultAndNeverSilence(t *testing.T) {
 	whole := plain(t, 64, 64)
 	tests := []struct {

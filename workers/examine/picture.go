@@ -1,8 +1,10 @@
 package examine
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"nightlight/pipeline"
@@ -73,10 +75,20 @@ func (e *Examiner) look(ctx context.Context, decode func(media.Want) (*media.Dec
 		}
 		s.Add(found)
 	}
-	if d.Cut {
-		s.Faults = append(s.Faults, pipeline.Fault{Source: "video", Reason: "longer_than_limit"})
-	}
+	s.Faults = append(s.Faults, unseen(d)...)
 	return s, nil
+}
+
+// unseen lists what of a file nobody looked at or listened to.
+func unseen(d *media.Decoded) []pipeline.Fault {
+	var faults []pipeline.Fault
+	for reason, is := range map[string]bool{"longer_than_limit": d.Cut, "damaged": d.Damaged, "too_fine": d.Coarse, "sound_not_heard": d.HasSound} {
+		if is {
+			faults = append(faults, pipeline.Fault{Source: "media", Reason: reason})
+		}
+	}
+	slices.SortFunc(faults, func(a, b pipeline.Fault) int { return cmp.Compare(a.Reason, b.Reason) })
+	return faults
 }
 
 // frame asks every eye about every crop of one frame and keeps each model's
