@@ -127,7 +127,7 @@ func phones(text string) []hit {
 			score = 0.8
 		case plus && len(digits) >= 9 && len(digits) <= 14 && !n.words:
 			score = 0.75
-		case len(digits) == 10 && n.gaps >= 2 && !n.words && digits[0] >= '2' && digits[3] >= '2', len(digits) == 11 && digits[0] == '1' && n.gaps >= 2 && digits[1] >= '2' && !n.words:
+		case northAmerican(text[n.from:n.to]):
 			score = 0.65
 		default:
 			continue
@@ -145,6 +145,16 @@ func phones(text string) []hit {
 		hits = append(hits, hit{label, score, n.from, n.to})
 	}
 	return hits
+}
+
+// northAmerican reports whether text is grouped as 415 555 0132 is, with a 1
+// before it or not.
+func northAmerican(text string) bool {
+	groups := strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	if len(groups) == 4 && groups[0] == "1" {
+		groups = groups[1:]
+	}
+	return len(groups) == 3 && len(groups[0]) == 3 && len(groups[1]) == 3 && len(groups[2]) == 4 && groups[0][0] >= '2' && groups[1][0] >= '2'
 }
 
 func mobile(digits string) bool {
