@@ -15,9 +15,11 @@ import numpy as np
 import data
 from labels import BULLYING, INDEX, LABELS, URGENT
 
-BENIGN = 0.003          # share of benign chat a label may reach 0.5 on
-OTHER = 0.015           # the same on held-out corpus texts without the label, hard negatives included
-BENIGN_URGENT, OTHER_URGENT = 0.004, 0.03
+# Shares of held-out benign chat a label may reach 0.5 on, tried from the left until at most ANY of the
+# benign messages reach it with any label at all.
+BENIGN = (0.003, 0.002, 0.0015, 0.001, 0.0005, 0.0)
+ANY = 0.01
+OTHER, OTHER_URGENT = 0.015, 0.03  # the same on held-out texts of other labels, hard negatives included
 
 
 def script(text):
@@ -37,26 +39,29 @@ def tuning_rows(folder, valid):
     return rows
 
 
-def point(z, y, benign, other, urgent):
-    """The lowest threshold inside the budgets, but none below what finds 97 % of the positives."""
-    calm = np.sort(z[benign])[::-1]
-    rest = np.sort(z[other])[::-1]
-    k = int((BENIGN_URGENT if urgent else BENIGN) * len(calm))
-    j = int((OTHER_URGENT if urgent else OTHER) * len(rest))
-    floor = max(calm[k] if len(calm) > k else -20, rest[j] if len(rest) > j else -20)
-    pos = np.sort(z[y])
-    if len(pos) == 0:
-        return floor + 1e-3
-    easy = pos[int(0.03 * len(pos))] - 1e-3  # nothing is gained below this
-    return max(floor + 1e-3, min(easy, floor + 3.0))
+def above(z, share):
+    """The lowest threshold that at most this share of z lies over."""
+    down = np.sort(z)[::-1]
+    k = int(share * len(down) + 0.5)
+    return float(down[k]) + 1e-3 if len(down) > k else -20.0
 
 
-def slope(z, y, t, weight):
-    """The likeliest a of sigmoid(a * (z - t)) on a grid, classes weighted."""
+def point(z, positive, benign, other, share, urgent):
+    """(threshold, floor): the lowest inside both budgets, but none below what finds 97 % of the
+    positives, for nothing is gained there; the floor is what benign chat alone demands."""
+    floor = above(z[benign], share * (1.5 if urgent else 1.0))
+    t = max(floor, above(z[other], OTHER_URGENT if urgent else OTHER))
+    if positive.any():
+        t = max(t, float(np.quantile(z[positive], 0.03)) - 1e-3) if t > -19 else t
+    return t, floor
+
+
+def slope(z, y, t):
+    """The likeliest a of sigmoid(a * (z - t)) on a grid."""
     best, pick = -np.inf, 1.0
     for a in np.geomspace(0.3, 4.0, 40):
         s = a * (z - t)
-        ll = -(weight * np.where(y, np.logaddexp(0, -s), np.logaddexp(0, s))).sum()
+        ll = -(np.where(y, np.logaddexp(0, -s), np.logaddexp(0, s))).sum()
         if ll > best:
             best, pick = ll, a
     return float(pick)
@@ -71,80 +76,80 @@ def macro_f1(hit, gold):
 
 
 def fit(z, rows):
+    """({label: {"all"|"zh"|"en": (a, b)}}, metrics) by the first budget that keeps benign chat quiet."""
     src = np.array([r.src for r in rows])
     lang = np.array([script(r.text) for r in rows])
     y = np.stack([r.y for r in rows]) > 0.5
     own = (src == "corpus") | (src == "hard")
     calm = (src == "kdconv") | (src == "chatterbot") | (src == "chat")
-    table, metrics = {}, {"labels": {}}
-    for i, name in enumerate(LABELS):
-        urgent = name in URGENT
-        entry = {}
-        for code in ("all", "zh", "en"):
-            here = np.ones(len(rows), bool) if code == "all" else lang == code
-            benign = calm if code == "all" or (calm & here).sum() < 800 else calm & here
-            positive = own & here & y[:, i]
-            if code != "all" and positive.sum() < 8:
-                entry[code] = entry["all"]
-                continue
-            t = point(z[:, i], positive, benign, own & here & ~y[:, i], urgent)
-            use = (own & here) | benign
-            w = np.where(y[use, i], 1.0, 1.0)
-            a = slope(z[use, i], y[use, i], t, w)
-            entry[code] = (a, -a * t)
-        if name == "bullying.hate":
-            entry = public_point(z[:, i], rows, src, lang, own, y[:, i], entry)
-        table[name] = entry
-    if "cold-dev" in src:
-        table = insult_point(z, rows, src, table)
-    p = apply(z, lang, table)
+    gold = np.array([getattr(r, "label", 0) for r in rows]) > 0
+    for share in BENIGN:
+        points = {name: points_of(z[:, i], y[:, i], own, calm, lang, share, name in URGENT)
+                  for i, name in enumerate(LABELS)}
+        public_points(z, src, lang, own, y, gold, points)
+        table = {}
+        for i, name in enumerate(LABELS):
+            table[name] = {}
+            for code, (t, _) in points[name].items():
+                use = (own | calm) & (lang == code if code != "all" else True)
+                a = slope(z[use, i], y[use, i], t)
+                table[name][code] = (a, -a * t)
+        p = apply(z, lang, table)
+        if (p[calm].max(1) >= 0.5).mean() <= ANY:
+            break
+    metrics = {"labels": {}, "benign_share": share}
     for i, name in enumerate(LABELS):
         metrics["labels"][name] = figures(z[:, i], p[:, i], y[:, i], own, calm)
     metrics["benign_any"] = round(float((p[calm].max(1) >= 0.5).mean()), 4)
+    harmful = own & y.any(1)
+    metrics["harmful_any"] = round(float((p[harmful].max(1) >= 0.5).mean()), 4)
     hard = src == "hard"
     if hard.any():
         metrics["hard_wrong"] = round(float(((p[hard] >= 0.5) & ~y[hard]).any(1).mean()), 4)
     for name, cols in (("cold-dev", BULLYING), ("edos-dev", [INDEX["bullying.hate"]])):
         at = src == name
-        gold = np.array([getattr(r, "label", 0) for r in rows])[at] > 0
-        metrics[name] = {"macro_f1": round(macro_f1(p[at][:, cols].max(1) >= 0.5, gold), 4),
-                         "auc": round(auc(p[at][:, cols].max(1), gold), 4)}
+        metrics[name] = {"macro_f1": round(macro_f1(p[at][:, cols].max(1) >= 0.5, gold[at]), 4),
+                         "auc": round(auc(p[at][:, cols].max(1), gold[at]), 4)}
     return table, metrics
 
 
-def public_point(z, rows, src, lang, own, y, entry):
-    """Hate in English: the mean of EDOS dev's and the own texts' macro-F1 decides."""
-    gold = np.array([getattr(r, "label", 0) for r in rows]) > 0
+def points_of(z, y, own, calm, lang, share, urgent):
+    out = {}
+    for code in ("all", "zh", "en"):
+        here = np.ones(len(z), bool) if code == "all" else lang == code
+        positive = own & here & y
+        if code != "all" and positive.sum() < 6:
+            floor = above(z[calm & here], share * (1.5 if urgent else 1.0))
+            out[code] = (max(out["all"][0], floor), floor)
+        else:
+            out[code] = point(z, positive, calm & here, own & here & ~y, share, urgent)
+    return out
+
+
+def public_points(z, src, lang, own, y, gold, points):
+    """Moves insult and hate to where development splits of public sets want them, above the floors:
+    hate in English by EDOS dev and our own texts, both in Chinese together by COLD dev."""
+    i = INDEX["bullying.hate"]
     at, mine = src == "edos-dev", own & (lang == "en")
-    if at.any() and mine.any():
-        grid = np.quantile(z[at], np.linspace(0.5, 0.95, 60))
-        score = [macro_f1(z[at] >= t, gold[at]) + macro_f1(z[mine] >= t, y[mine]) for t in grid]
-        t = float(grid[int(np.argmax(score))])
-        a = entry["en"][0]
-        entry = dict(entry, en=(a, -a * t))
-    return entry
+    floor = points["bullying.hate"]["en"][1]
+    grid = np.maximum(np.quantile(z[at, i], np.linspace(0.3, 0.97, 90)), floor)
+    score = [macro_f1(z[at, i] >= t, gold[at]) + macro_f1(z[mine, i] >= t, y[mine, i]) for t in grid]
+    points["bullying.hate"]["en"] = (float(grid[int(np.argmax(score))]), floor)
 
-
-def insult_point(z, rows, src, table):
-    """Chinese: hate and insult move together until COLD dev's macro-F1 is best within 1.5 logits."""
-    gold = np.array([getattr(r, "label", 0) for r in rows]) > 0
     at = src == "cold-dev"
     pair = ["bullying.insult", "bullying.hate"]
-    best, pick = -1.0, 0.0
-    for shift in np.linspace(-1.5, 1.5, 61):
+    best, pick = -1.0, {}
+    for shift in np.linspace(-2.0, 2.0, 81):
+        moved = {n: max(points[n]["zh"][0] + shift, points[n]["zh"][1]) for n in pair}
         hit = np.zeros(at.sum(), bool)
         for name in LABELS:
             if name.startswith("bullying."):
-                a, b = table[name]["zh"]
-                move = a * shift if name in pair else 0.0
-                hit |= a * z[at, INDEX[name]] + b + move >= 0
-        f = macro_f1(hit, gold[at]) - 0.002 * abs(shift)
+                hit |= z[at, INDEX[name]] >= moved.get(name, points[name]["zh"][0])
+        f = macro_f1(hit, gold[at]) - 0.004 * abs(shift)
         if f > best:
-            best, pick = f, float(shift)
-    for name in pair:
-        a, b = table[name]["zh"]
-        table[name] = dict(table[name], zh=(a, b + a * pick))
-    return table
+            best, pick = f, moved
+    for n in pair:
+        points[n]["zh"] = (pick[n], points[n]["zh"][1])
 
 
 def auc(z, y):

@@ -1,11 +1,11 @@
-"""Fits the encoder's calibration on held-out rows, through the very int8 file that ships."""
+"""Fits a model's calibration on held-out rows, through the very int8 file that ships."""
 import argparse
 import json
 import time
 
 import calibrate
 import data
-from evaluate import EncoderModel
+from evaluate import EncoderModel, LinearModel
 
 
 def main():
@@ -14,6 +14,8 @@ def main():
     p.add_argument("--corpus", required=True)
     p.add_argument("--tests", default=None)
     p.add_argument("--weights", required=True)
+    p.add_argument("--model", choices=["encoder", "linear"], default="encoder")
+    p.add_argument("--encoder", default=None, help="folder with fold.tsv.gz, for the linear model")
     p.add_argument("--logits", default=None, help="file that keeps the logits, to fit again without the model")
     a = p.parse_args()
     log = lambda *t: print(time.strftime("%H:%M:%S"), *t, flush=True)
@@ -21,11 +23,12 @@ def main():
 
     _, valid = data.load(a.data, a.corpus, a.tests, log)
     rows = calibrate.tuning_rows(a.data, valid)
-    z = EncoderModel(a.weights, f"{a.weights}/model.onnx").logits(rows)
+    m = LinearModel(a.weights, a.encoder) if a.model == "linear" else EncoderModel(a.weights, f"{a.weights}/model.onnx")
+    z = m.logits(rows)
     if a.logits:
         np.save(a.logits, z)
     table, metrics = calibrate.fit(z, rows)
-    calibrate.save(f"{a.weights}/calibration.json", "text-encoder", table)
+    calibrate.save(f"{a.weights}/calibration.json", f"text-{a.model}", table)
     calibrate.show(metrics, log)
     print(json.dumps(metrics["cold-dev"]), json.dumps(metrics["edos-dev"]))
 

@@ -42,4 +42,4 @@ train="$py train.py $common --tests $tests --e5 $work/e5-small-q4.bin --weights 
 "$py" evaluate.py --model linear $common --tests "$tests" --encoder "$encoder" --linear "$linear" --out "$work/linear.json"
 "$py" evaluate.py --model encoder $common --tests "$tests" --encoder "$encoder" --linear "$linear" --fp32 "$work/encoder.fp32.onnx" --out "$work/encoder.json"
 "$py" card.py --encoder "$work/encoder.json" --linear "$work/linear.json" --cards "$here/../cards"
-"$py" pin.py --manifest "$here/../manifest.yaml" --weights "$here/../weights"
+(cd "$here/../.." && go run ./models/setup/pin)

@@ -23,10 +23,10 @@ from labels import INDEX, LABELS
 MIX = {
     "broad": dict(corpus=.27, hard=.04, contrast=.03, chat=.03, cold=.27, edos=.14, davidson=.08, surge=.01, swsr=.06,
                   diasafety=.02, telefraud=.03, kdconv=.06, chatterbot=.02),
-    "corpus": dict(corpus=.38, hard=.10, contrast=.04, chat=.05, cold=.14, edos=.13, davidson=.04, surge=.01, swsr=.03,
+    "corpus": dict(corpus=.44, hard=.11, contrast=.03, chat=.05, cold=.11, edos=.11, davidson=.03, surge=.01, swsr=.03,
                    diasafety=.01, telefraud=.01, kdconv=.04, chatterbot=.02),
 }
-PUBLIC_TOKENS = 56
+PUBLIC_TOKENS = {"broad": 56, "corpus": 44}
 POSITIVE = 2.0
 CHUNK = 48  # batches drawn, sorted by length and shuffled together
 
@@ -34,8 +34,9 @@ CHUNK = 48  # batches drawn, sorted by length and shuffled together
 class Stream:
     """Batches without end; batch k depends on the seed and k's chunk alone, so a run can resume."""
 
-    def __init__(self, rows, enc, mix, seed, size=32):
-        self.enc, self.seed, self.size = enc, seed, size
+    def __init__(self, rows, enc, stage, seed, size=32):
+        mix = MIX[stage]
+        self.enc, self.seed, self.size, self.limit = enc, seed, size, PUBLIC_TOKENS[stage]
         self.by = {}
         for r in rows:
             self.by.setdefault(r.src, []).append(r)
@@ -80,7 +81,7 @@ class Stream:
             body = self.enc.tokens(text)
         else:
             body = self.ids(text)
-        limit = tokenizer.WINDOW if own else PUBLIC_TOKENS
+        limit = tokenizer.WINDOW if own else self.limit
         if len(body) > limit:
             at = rng.choice([0, 0, rng.randrange(len(body) - limit + 1)])
             body = body[at:at + limit]
@@ -186,6 +187,8 @@ def main():
     p.add_argument("--decay-to", type=float, default=1.0, help="share of --lr left at the last step")
     p.add_argument("--until", default=None, help="HH:MM by the clock: end there if --steps are not done, the rate falling to match")
     p.add_argument("--batch", type=int, default=32)
+    p.add_argument("--freeze", type=int, default=0, help="lowest layers that stay as they are")
+    p.add_argument("--warm", type=int, default=150, help="steps of rising rate")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--every", type=int, default=250, help="steps between checkpoints")
     p.add_argument("--seed", type=int, default=20)
@@ -205,13 +208,18 @@ def main():
     net = model.from_e5(a.e5, pieces, [int(n) for n in a.layers.split(",")])
     if a.start:
         net.load_state_dict(torch.load(a.start)["average"])
+    for layer in net.layers[:a.freeze]:
+        layer.requires_grad_(False)
+    if a.freeze:
+        for q in (net.special, net.position, net.norm.weight, net.norm.bias):
+            q.requires_grad_(False)
     head = [q for n, q in net.named_parameters() if n.startswith("head")]
     body = [q for n, q in net.named_parameters() if q.requires_grad and not n.startswith("head")]
     opt = torch.optim.AdamW([{"params": body, "lr": 1.0}, {"params": head, "lr": 1.0}],
                             weight_decay=0.01, betas=(0.9, 0.98), foreach=True)
     net.to(device)
     average = {n: q.detach().clone() for n, q in net.state_dict().items()}
-    step, stream = 0, Stream(rows, enc, MIX[a.stage], a.seed, a.batch)
+    step, stream = 0, Stream(rows, enc, a.stage, a.seed, a.batch)
     last = f"{a.out}/last.pt"
     if os.path.exists(last):
         saved = torch.load(last)
@@ -231,7 +239,7 @@ def main():
         return max(share, (time.time() - started) / (end - started)) if end else share
 
     def rate(k):
-        warm = min(1.0, (k + 1) / 150)
+        warm = min(1.0, (k + 1) / a.warm)
         return a.lr * warm * (a.decay_to + (1 - a.decay_to) * max(0.0, 1 - gone(k)))
 
     net.train()
@@ -250,7 +258,7 @@ def main():
             opt.step()
             step, done = step + 1, done + 1
             recent.append(loss.item())
-            keep = min(0.998, (step + 1) / (step + 20))
+            keep = min(0.995, (step + 1) / (step + 20))
             with torch.no_grad():
                 for n, q in net.named_parameters():
                     if q.requires_grad:
