@@ -61,7 +61,7 @@ func New(s Settings) (*API, error) {
 		waiting:  make(chan struct{}, s.Limits.Waiting),
 	}
 	a.keys = newKeyCache(s.Store, s.Limits)
-	a.health = &readiness{checks: s.Ready, log: s.Log}
+	a.health = newReadiness(s.Ready, s.Log)
 	a.routes = a.table()
 	var err error
 	if a.metrics, err = newMetrics(s.Registry, a.flight, a.waiting); err != nil {

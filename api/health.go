@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -38,10 +39,16 @@ const (
 type readiness struct {
 	checks []Check
 	log    *slog.Logger
+	// running is true for a check that has not come back yet.
+	running []atomic.Bool
 
 	mu   sync.Mutex
 	at   time.Time
 	last ReadyView
+}
+
+func newReadiness(checks []Check, log *slog.Logger) *readiness {
+	return &readiness{checks: checks, log: log, running: make([]atomic.Bool, len(checks))}
 }
 
 func (r *readiness) look() ReadyView {
@@ -54,8 +61,8 @@ func (r *readiness) look() ReadyView {
 	defer cancel()
 	v := ReadyView{Status: "ready", Checks: make([]CheckView, len(r.checks))}
 	var all sync.WaitGroup
-	for i, c := range r.checks {
-		all.Go(func() { v.Checks[i] = r.one(ctx, c) })
+	for i := range r.checks {
+		all.Go(func() { v.Checks[i] = r.inTime(ctx, i) })
 	}
 	all.Wait()
 	for _, c := range v.Checks {
@@ -81,6 +88,27 @@ func (r *readiness) one(ctx context.Context, c Check) (v CheckView) {
 		r.log.Warn("not ready", "check", c.Name, "cause", classOf(err))
 	}
 	return v
+}
+
+// inTime gives up on a check that does not obey its context. No second one of
+// its kind is started while it still runs.
+func (r *readiness) inTime(ctx context.Context, i int) CheckView {
+	c := r.checks[i]
+	late := CheckView{Name: c.Name, Optional: c.Optional, Detail: "does not answer in time"}
+	if !r.running[i].CompareAndSwap(false, true) {
+		return late
+	}
+	done := make(chan CheckView, 1)
+	go func() {
+		defer r.running[i].Store(false)
+		done <- r.one(ctx, c)
+	}()
+	select {
+	case v := <-done:
+		return v
+	case <-ctx.Done():
+		return late
+	}
 }
 
 func (a *API) healthz(c *call) error { return c.json(http.StatusOK, StatusView{"ok"}) }

@@ -125,6 +125,17 @@ func TestReadyTellsWhatIsMissing(t *testing.T) {
 	}
 }
 
+func TestACheckThatHangsDoesNotHangReadyz(t *testing.T) {
+	stop := make(chan struct{})
+	defer close(stop)
+	d := open(t, func(s *Settings) {
+		s.Ready = []Check{{Name: "models", Test: func(context.Context) (string, error) { <-stop; return "", nil }}}
+	})
+	if got := decode[ReadyView](d, d.ask("GET", "/readyz", ""), 503); got.Checks[0].OK || got.Checks[0].Detail != "does not answer in time" {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestMetricsCountByPatternAndNeverByPath(t *testing.T) {
 	d := open(t)
 	d.ask("GET", "/v1/items/"+canary, "")
