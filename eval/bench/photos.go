@@ -10,21 +10,21 @@ import (
 	"math/rand/v2"
 )
 
-// photo draws clouds: noise whose coarse parts are strong and whose fine parts
-// are weak, as in real photos, so that decoding it costs about what a photo of
-// the size costs. It shows nothing.
+// photo draws hills below a sky and lays clouds over both: noise whose coarse
+// parts are strong and whose fine parts are weak, as in real photos, so that
+// decoding it costs about what a photo of the size costs. It shows nothing.
 func photo(w, h int, seed uint64) ([]byte, error) {
 	r := rand.New(rand.NewPCG(seed, 1))
-	var plane [3][]float64
-	for c := range plane {
-		plane[c] = clouds(w, h, r)
-	}
+	noise := clouds(w, h, r)
+	sky, hills := [3]float64{110, 165, 225}, [3]float64{60, 125, 55}
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
 		for x := range w {
-			i := y*w + x
-			light := plane[0][i]
-			m.SetRGBA(x, y, color.RGBA{level(light + plane[1][i]/4), level(light), level(light + plane[2][i]/4), 255})
+			light, at := noise[y*w+x], sky
+			if y > h/2+(x*x/w)%(h/3)-(x/3)%40 {
+				at = hills
+			}
+			m.SetRGBA(x, y, color.RGBA{level(at[0] + light), level(at[1] + light), level(at[2] + light), 255})
 		}
 	}
 	var b bytes.Buffer
@@ -34,14 +34,14 @@ func photo(w, h int, seed uint64) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func level(v float64) uint8 { return uint8(min(max(128+v, 0), 255)) }
+func level(v float64) uint8 { return uint8(min(max(v, 0), 255)) }
 
 // clouds sums grids of random heights, each finer and fainter than the one
 // before.
 func clouds(w, h int, r *rand.Rand) []float64 {
 	sum := make([]float64, w*h)
-	strength := 48.0
-	for cell := 256; cell >= 1; cell, strength = cell/2, strength*0.79 {
+	strength := 30.0
+	for cell := 256; cell >= 1; cell, strength = cell/2, strength*0.87 {
 		gw, gh := w/cell+2, h/cell+2
 		grid := make([]float64, gw*gh)
 		for i := range grid {
