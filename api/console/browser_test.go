@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -161,6 +164,56 @@ func TestAReviewerWorksCasesByKeyboardInARealBrowser(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryPageFitsByDayAndByNightAndAtTwiceTheSize(t *testing.T) {
+	h := openHouse(t, realTime)
+	h.guardian()
+	held := h.meeting()
+	h.trade("出号，金币都送")
+	h.must(h.store.Bury(t.Context(), "item_1:judge", "judge", "attempts_spent"))
+	ctx := browser(t, "zh-CN", 1280)
+	see(t, ctx, chromedp.Navigate(h.door.URL+"/console/login"))
+	for _, look := range []struct {
+		name, scheme string
+		width        int64
+	}{{"day", "light", 1280}, {"night", "dark", 1280}, {"twice", "dark", 640}, {"narrow", "light", 390}} {
+		see(t, ctx, chromedp.EmulateViewport(look.width, 900), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}}})
+			return err
+		}))
+		for _, page := range []struct {
+			role review.Role
+			path string
+		}{
+			{review.Auditor, "/console/"}, {review.Auditor, "/console/audit?check=1&chain=" + h.tenant}, {review.Auditor, "/console/case/" + held},
+			{review.RoleReviewer, "/console/"}, {review.RoleReviewer, "/console/cases?state="}, {review.RoleReviewer, "next"}, {review.RoleReviewer, "/console/no/such/page"},
+			{review.Admin, "/console/users"}, {review.Admin, "/console/health"},
+		} {
+			token, session, err := h.store.CreateSession(t.Context(), h.users[page.role].ID, time.Hour, time.Hour)
+			h.must(err)
+			see(t, ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+				_, err := cdp.Call(ctx, target, network.SetCookie, network.SetCookieParams{Name: sessionCookie, Value: token, URL: h.door.URL})
+				return err
+			}))
+			if page.path == "next" {
+				_, _, err := h.store.ClaimCase(t.Context(), session.User.Reviewer(), held)
+				h.must(err)
+				page.path = "/console/case/" + held
+			}
+			see(t, ctx, chromedp.Navigate(h.door.URL+page.path), chromedp.WaitVisible("main"))
+			name := look.name + "-" + string(page.role) + strings.NewReplacer("/", "-", "?", "-", held, "id", h.tenant, "tenant").Replace(page.path)
+			photograph(t, ctx, name)
+			h.fits(ctx, name)
+			if bare := asks[int](t, ctx, unnamed); bare != 0 {
+				t.Errorf("%s: got %d controls without a name", name, bare)
+			}
+		}
+	}
+}
+
+// unnamed counts what can be operated and has no name that can be spoken.
+const unnamed = `[...document.querySelectorAll("button, a[href], input:not([type=hidden]), select, textarea, summary")]
+	.filter(e => !(e.textContent.trim() || e.getAttribute("aria-label") || (e.labels && e.labels.length && [...e.labels].some(l => l.textContent.trim())))).length`
 
 // fits fails the test when a page is wider than its window.
 func (h *house) fits(ctx context.Context, page string) {

@@ -109,6 +109,7 @@ func (p *pages) funcs(words catalogue, lang string) template.FuncMap {
 		"htmlTag": func() string { return map[string]string{"zh": "zh-CN", "en": "en"}[lang] },
 		"stamp":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") },
 		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"effect":  func(e string) string { what, _, _ := strings.Cut(strings.TrimPrefix(e, "notice:"), ":"); return what }, // not the child's id behind it
 		"percent": func(f float64) int { return int(f*100 + 0.5) },
 		"digit":   func(i int) int { return i + 1 },
 	}
