@@ -443,8 +443,8 @@ func shorten(t *table, word, out []unit) int {
 		size += min(end-i, 2)
 		i = end
 	}
-	if runs == 0 || len(word) == 3 && word[0].r == 'w' {
-		return copy(out, word) // nothing drawn out, or www
+	if runs == 0 || runEnd(word, 0) == len(word) {
+		return copy(out, word) // nothing drawn out, or no word: www, xxx, aaaa
 	}
 	twice := 0 // bit i: run i is written twice
 	if runs <= mostRuns && size <= longest {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"nightlight/pipeline"
@@ -34,8 +35,11 @@ const (
 	TestSource = "testphrase@1"
 )
 
-// New returns the rules that ship with Nightlight.
-func New() *Rules {
+// New returns the rules that ship with Nightlight. They are made once, in some
+// tenths of a second, and shared, as nothing can change them.
+func New() *Rules { return shipped() }
+
+var shipped = sync.OnceValue(func() *Rules {
 	r := &Rules{codes: codes(), tests: newPhrasebook()}
 	var words []string
 	var owners []owner
@@ -52,7 +56,7 @@ func New() *Rules {
 	}
 	r.find = newAutomaton(words, owners)
 	return r
-}
+})
 
 // Ref names the rule set.
 func (*Rules) Ref() pipeline.ModelRef { return pipeline.ModelRef{Name: "rules", Version: "1"} }
