@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +14,9 @@ import (
 	"time"
 
 	"nightlight/pipeline"
+	"nightlight/pipeline/media"
 	"nightlight/queue/store"
+	"nightlight/queue/store/storetest"
 )
 
 func TestAnItemIsAcceptedShownAndListed(t *testing.T) {
@@ -141,6 +144,35 @@ func TestWhoPrefersToWaitGetsTheVerdict(t *testing.T) {
 	}
 	if again := decode[ItemView](d, d.ask("POST", "/v1/items", message, "Prefer", "wait=1"), 200); again.ID != view["id"] {
 		t.Errorf("got %s for the repeat, want %s", again.ID, view["id"])
+	}
+}
+
+func TestWhoWaitsSeesWhatAnotherProcessJudged(t *testing.T) {
+	path := "sqlite:" + filepath.Join(t.TempDir(), "shared.db")
+	var other *store.Store
+	d := open(t, func(s *Settings) {
+		o := store.Options{Keyring: media.NewVault(s.Keys)}
+		s.Store = storetest.Open(t, path, o)
+		other = storetest.Open(t, path, o)
+	})
+	elsewhere := *d
+	api := *d.API
+	api.Store = other
+	elsewhere.API = &api
+	id := decode[AcceptedView](d, d.ask("POST", "/v1/items", message), 202).ID
+	answered := make(chan *http.Response)
+	go func() {
+		r := httptest.NewRequest("POST", "/v1/items", strings.NewReader(message))
+		r.Header.Set("Authorization", "Bearer "+d.key)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Prefer", "wait=10")
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, r)
+		answered <- w.Result()
+	}()
+	elsewhere.judge(id, pipeline.Allow)
+	if got := decode[ItemView](d, <-answered, 200); got.ID != id || got.Verdict == nil {
+		t.Errorf("got %+v", got)
 	}
 }
 
