@@ -44,6 +44,9 @@ func TestDisguisedWordsAreReadAsWhatTheySay(t *testing.T) {
 		{"blanks in Han", "加 微 信", "加微信"},
 		{"hyphens in Han", "加-微-信", "加微信"},
 		{"a gap in a phrase", "自-杀", "自杀"},
+		{"dots after a shortened word", "don't t.e.l.l", "don't tell"},
+		{"a blank before dots", "i s.e.c.r.e.t", "i secret"},
+		{"plus v", "+v", "+微信"},
 		{"emoji for a word", "给我💰", "给我钱"},
 		{"emoji in English", "i have a 🔪", "i have a knife"},
 		{"pinyin apart", "jia wei xin", "加微信"},
@@ -83,7 +86,7 @@ var benign = []string{
 	"ni hao", "wo ai beijing", "bo po mo fo", "shang xue", "xue sheng", "zi xing che", "wo de ming zi jiao xiao ming", "Jiawei is my friend", "Zisha teapot",
 	"去死海旅游", "死记硬背", "四十四只石狮子", "去4班", "去4号楼", "8点半", "6月1日", "5毛钱", "第4名", "哈哈哈哈", "66666", "23333", "啊啊啊啊啊",
 	"加一勺盐 两勺糖", "200克面粉 3个鸡蛋", "3/4杯牛奶", "打4折", "不要火", "我想吃火锅", "别高速开车", "别告白", "家微波炉", "小明的微信头像", "微信支付",
-	"привет мир", "это кот", "καλημέρα", "こんにちは", "안녕하세요", "café résumé", "naïve", "El niño", "100%", "C++", "C3PO and R2D2", "k12 school", "🎂🎉", "😂😂😂", "❤️", "🐧好可爱", "💚💚", "大草原", "煞风景", "沙比亚", "杀毒软件", "傻傻的小狗", "球球加油", "企鹅号召大家", "不想祸害人家", "手机好用不", "加我围脖", "XXX同学", "AAAA级景区",
+	"привет мир", "это кот", "καλημέρα", "こんにちは", "안녕하세요", "café résumé", "naïve", "El niño", "100%", "C++", "C3PO and R2D2", "k12 school", "🎂🎉", "😂😂😂", "❤️", "🐧好可爱", "💚💚", "大草原", "煞风景", "沙比亚", "杀毒软件", "傻傻的小狗", "球球加油", "企鹅号召大家", "不想祸害人家", "手机好用不", "加我围脖", "XXX同学", "3+v=5", "a+v", "AAAA级景区",
 }
 
 func TestBenignTextsKeepTheirMeaning(t *testing.T) {

@@ -387,19 +387,21 @@ func (m *match) alias(in []unit, i int, a *alias) {
 }
 
 func precedes(in []unit, i int, words [][]rune) bool {
-	for i > 0 && (isGap(in[i-1].r) || in[i-1].r == ':') {
-		i--
-	}
-	for _, w := range words {
-		if i >= len(w) && spells(in, i-len(w), w) {
-			if isLetter(w[0]) && i > len(w) && isLetter(in[i-len(w)-1].r) {
-				continue
+	for range 4 {
+		for _, w := range words {
+			if i >= len(w) && spells(in, i-len(w), w) && !(!isHan(w[0]) && i > len(w) && latin(in[i-len(w)-1].r)) {
+				return true
 			}
-			return true
 		}
+		if i == 0 || !isGap(in[i-1].r) && in[i-1].r != ':' {
+			return false
+		}
+		i--
 	}
 	return false
 }
+
+func latin(r rune) bool { return isLetter(r) || isDigit(r) }
 
 // account reports whether an account name or number stands at pos: five or
 // more letters and digits with at least two digits.

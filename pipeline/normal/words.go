@@ -141,14 +141,14 @@ func (s *scratch) spaced() bool {
 	in := s.units
 	for i := 0; i < len(in); {
 		kind := kindOf(in[i].r)
-		if kind == 0 || i > 0 && kindOf(in[i-1].r) == kind || i+2 >= len(in) || !isGap(in[i+1].r) {
+		if kind == 0 || i > 0 && (kindOf(in[i-1].r) == kind || in[i-1].r == '\'' || in[i-1].r == '’') || i+2 >= len(in) || !isGap(in[i+1].r) {
 			in[w] = in[i]
 			w++
 			i++
 			continue
 		}
 		// Walk letter, gap, letter, gap ... as far as it goes.
-		last, count := i, 1
+		last, count, blank := i, 1, false
 		for {
 			k := last + 1
 			for k < len(in) && k-last <= 2 && isGap(in[k].r) {
@@ -157,6 +157,11 @@ func (s *scratch) spaced() bool {
 			gap := k - last - 1
 			if gap == 0 || gap > 2 || gap == 2 && in[last+1].r == ' ' && in[last+2].r == ' ' {
 				break
+			}
+			if only := gap == 1 && in[last+1].r == ' '; count == 1 {
+				blank = only
+			} else if only != blank {
+				break // one word ends where the way of writing does
 			}
 			if k >= len(in) || kindOf(in[k].r) != kind || k+1 < len(in) && kindOf(in[k+1].r) == kind {
 				break
