@@ -200,7 +200,7 @@ func TestEveryPageFitsByDayAndByNightAndAtTwiceTheSize(t *testing.T) {
 				h.must(err)
 				page.path = "/console/case/" + held
 			}
-			see(t, ctx, chromedp.Navigate(h.door.URL+page.path), chromedp.WaitVisible("main"))
+			see(t, ctx, chromedp.Navigate(h.door.URL+page.path))
 			name := look.name + "-" + string(page.role) + strings.NewReplacer("/", "-", "?", "-", held, "id", h.tenant, "tenant").Replace(page.path)
 			photograph(t, ctx, name)
 			h.fits(ctx, name)
