@@ -11,6 +11,7 @@ import (
 	"nightlight/models/ngram"
 	"nightlight/models/tokenizer"
 	"nightlight/pipeline"
+	"nightlight/pipeline/ocr"
 )
 
 // Settings are what the operator may choose.
@@ -27,6 +28,7 @@ type Set struct {
 	parallel int
 	image    *ImageJudge
 	texts    []pipeline.TextClassifier
+	ocr      ocr.Networks
 	missing  []pipeline.Fault
 }
 
@@ -104,6 +106,8 @@ func (s *Set) load(m catalog.Model) error {
 		}
 		s.image.models = append(s.image.models, model)
 		return nil
+	case "ocr":
+		return s.loadOCR(m)
 	}
 	return fmt.Errorf("load %s: role %q is not known", m.Name, m.Role)
 }
@@ -225,6 +229,9 @@ func (s *Set) Warm(ctx context.Context) error {
 		if _, err := t.ClassifyText(ctx, pipeline.Text{Text: "hello 你好"}); err != nil {
 			return fmt.Errorf("warm up: %w", err)
 		}
+	}
+	if err := s.warmOCR(ctx); err != nil {
+		return fmt.Errorf("warm up: %w", err)
 	}
 	return nil
 }
