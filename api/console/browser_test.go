@@ -125,7 +125,14 @@ func TestAReviewerWorksCasesByKeyboardInARealBrowser(t *testing.T) {
 				}
 				photograph(t, ctx, "talk")
 				h.fits(ctx, "conversation")
-				see(t, ctx, rested(), chromedp.KeyEvent("4"), chromedp.KeyEvent("g"), chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible("[data-undo]"), chromedp.WaitVisible("#decide"))
+				// a key that was meant for the page before decides nothing
+				asks[int](t, ctx, `performance.now = () => 0, 0`)
+				see(t, ctx, chromedp.KeyEvent("4"), chromedp.KeyEvent(kb.Enter))
+				if asks[bool](t, ctx, `document.querySelector("#decide input[type=radio]:checked") !== null`) {
+					t.Error("got a choice by a key that came too early")
+				}
+				asks[int](t, ctx, `performance.now = () => 100000, 0`)
+				see(t, ctx, chromedp.KeyEvent("4"), chromedp.KeyEvent("g"), chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible("[data-undo]"), chromedp.WaitVisible("#decide"))
 
 				// then the picture, grey until it is shown on purpose
 				if got := asks[string](t, ctx, `document.querySelector("[data-case]").dataset.case`); got != picture {
@@ -160,6 +167,14 @@ func TestAReviewerWorksCasesByKeyboardInARealBrowser(t *testing.T) {
 				}
 				see(t, ctx, chromedp.WaitVisible("#decide"), rested(), chromedp.KeyEvent("?"), chromedp.WaitVisible("#help"))
 				photograph(t, ctx, "help")
+
+				// a case that is lost says so and hides its content
+				held := asks[string](t, ctx, `document.querySelector("[data-case]").dataset.case`)
+				lease := asks[string](t, ctx, `document.querySelector("[data-case]").dataset.token`)
+				h.must(h.store.ReleaseCase(t.Context(), h.users[review.RoleReviewer].Reviewer(), held, lease, ""))
+				asks[int](t, ctx, `document.getElementById("help").close(), document.dispatchEvent(new Event("visibilitychange")), 0`)
+				see(t, ctx, chromedp.WaitVisible("[data-lost]"), chromedp.WaitNotPresent("[data-case]"))
+				photograph(t, ctx, "lost")
 			})
 		}
 	}

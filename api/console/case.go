@@ -152,6 +152,9 @@ func (c *Console) outline(v *visit) (*casePage, time.Time, error) {
 	if p.Votes, err = c.Store.Votes(v.ctx(), me, about.ID); err != nil && !errors.Is(err, store.ErrForbidden) {
 		return nil, now, err
 	}
+	if slices.ContainsFunc(p.Votes, func(vote review.Vote) bool { return vote.Reviewer == me.ID && vote.UndoneAt.IsZero() }) {
+		p.MayClaim = false // nobody votes twice
+	}
 	return p, now, nil
 }
 

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"database/sql"
 	"net/http"
 	"slices"
 	"strings"
@@ -89,6 +90,28 @@ func TestThePictureIsSentOnlyAfterItsAuditLine(t *testing.T) {
 	}
 	if acts := h.acts(id); len(acts) != 2 {
 		t.Errorf("got audit lines %v, want no more than two", acts)
+	}
+}
+
+func TestNothingIsShownWhenTheLogCannotBeWritten(t *testing.T) {
+	h := openHouse(t)
+	id := h.photo()
+	rita := h.role(review.RoleReviewer)
+	page, _ := rita.opens()
+	db, err := sql.Open("sqlite", h.file)
+	h.must(err)
+	_, err = db.ExecContext(t.Context(), "CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'the log is full'); END")
+	h.must(err)
+	h.must(db.Close())
+	for name, got := range map[string]answer{
+		"the picture":         rita.post("/console/case/"+id+"/show", "token", page.token()),
+		"the page":            rita.get("/console/case/" + id),
+		"the auditor's look":  h.role(review.Auditor).post("/console/case/" + id + "/look"),
+		"the auditor's photo": h.role(review.Auditor).post("/console/case/" + id + "/show"),
+	} {
+		if got.status != http.StatusInternalServerError || strings.Contains(got.body, secretPicture) || strings.Contains(got.body, "新泳衣") || strings.Contains(got.body, "data:image") {
+			t.Errorf("%s: got %d, want 500 and nothing shown", name, got.status)
+		}
 	}
 }
 

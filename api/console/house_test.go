@@ -14,6 +14,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -54,6 +55,7 @@ type house struct {
 	store  *store.Store
 	clock  *clock
 	door   *httptest.Server
+	file   string // of the database
 	tenant string
 	users  map[review.Role]store.User
 	n      int
@@ -71,7 +73,8 @@ func openHouse(t *testing.T, change ...func(*Settings, *store.Options)) *house {
 	for _, c := range change {
 		c(&settings, &options)
 	}
-	h.store = storetest.OpenSQLite(t, options)
+	h.file = filepath.Join(t.TempDir(), "nightlight.db")
+	h.store = storetest.Open(t, "sqlite:"+h.file, options)
 	settings.Store = h.store
 	console, err := New(settings)
 	h.must(err)
