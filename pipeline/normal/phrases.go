@@ -144,11 +144,11 @@ func digitSound(r rune) string {
 func (s *scratch) phrases(t *table) bool {
 	changed := false
 	for range rounds {
-		again := s.phrasesOnce(t)
-		if !again {
+		if !s.phrasesOnce(t) {
 			break
 		}
 		changed = true
+		s.normalise(t) // plain characters may stand beside what hid them
 	}
 	return changed
 }
@@ -183,7 +183,7 @@ func (s *scratch) phrasesOnce(t *table) bool {
 				m.alias(in, i, &t.aliases[r][k])
 			}
 		}
-		if m.end == 0 {
+		if m.end <= m.plain {
 			if w >= 0 {
 				s.out = append(s.out, in[i])
 			}
@@ -224,6 +224,7 @@ const longestPhrase = 12
 type match struct {
 	target []rune
 	end    int
+	plain  int                      // where a phrase that is written plainly ends
 	each   bool                     // at holds where each character of target starts
 	at     [longestPhrase + 1]int32 // and ends
 }
@@ -248,6 +249,10 @@ func (m *match) best(t *table, in []unit, i int, p *phrase) {
 		pos = next
 	}
 	at[len(p.runes)] = int32(pos)
+	if n.same == len(p.runes) && pos-i == len(p.runes) {
+		m.plain = max(m.plain, pos)
+		return
+	}
 	gapped := pos-i > len(p.runes) && n.same == len(p.runes)
 	if pos <= m.end || !(n.believable(len(p.runes), p.strict) || gapped) {
 		return
