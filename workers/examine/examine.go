@@ -16,6 +16,7 @@ import (
 	"nightlight/pipeline"
 	"nightlight/pipeline/media"
 	"nightlight/pipeline/normal"
+	"nightlight/pipeline/ocr"
 )
 
 // ErrAgain is a fault of this machine or moment: judging again later is
@@ -44,6 +45,9 @@ type Examiner struct {
 	Rules pipeline.TextClassifier
 	// Eyes look at every picture and frame; none is a fault on every picture.
 	Eyes []Eye
+	// OCR reads the text in pictures, which is then judged like a message; nil
+	// reads none.
+	OCR *ocr.Reader
 	// Missing lists what the manifest requires and is not there.
 	MissingText, MissingImage []pipeline.Fault
 	Decoder                   *media.Decoder

@@ -51,7 +51,7 @@ func (e *Examiner) look(ctx context.Context, decode func(media.Want) (*media.Dec
 	if len(e.Eyes) == 0 && len(s.Faults) == 0 {
 		s.Faults = append(s.Faults, pipeline.Fault{Source: "image", Reason: "missing_model"})
 	}
-	want := media.Want{Preview: previewSide, Thumbnail: thumbnailSide}
+	want := media.Want{Preview: previewSide, Thumbnail: thumbnailSide, Fit: readSide}
 	for _, eye := range e.Eyes {
 		want.Squares = append(want.Squares, eye.Square)
 	}
@@ -74,6 +74,9 @@ func (e *Examiner) look(ctx context.Context, decode func(media.Want) (*media.Dec
 			return s, err
 		}
 		s.Add(found)
+	}
+	if err := e.read(ctx, d, &s); err != nil {
+		return s, err
 	}
 	s.Faults = append(s.Faults, unseen(d)...)
 	return s, nil

@@ -1,0 +1,171 @@
+package examine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"nightlight/pipeline"
+	"nightlight/pipeline/media"
+	"nightlight/pipeline/ocr"
+	"nightlight/pipeline/qr"
+)
+
+const (
+	readSide   = 1280 // longest side in pixels at which pictures are read
+	readFrames = 6    // most frames of a film or animation that are read
+)
+
+// writing is a line of text or a QR code as it is kept for reviewers.
+type writing struct {
+	Text string   `json:"text"`
+	Box  [4]int   `json:"box"` // left, top, width, height in pixels of the shown picture
+	At   *float64 `json:"at,omitempty"`
+	In   string   `json:"in,omitempty"` // "qr" for a code
+}
+
+// read judges what is written in the frames. Words that stand still through a
+// film are judged once.
+func (e *Examiner) read(ctx context.Context, d *media.Decoded, s *Sight) error {
+	var kept []writing
+	seen := map[string]bool{}
+	if e.OCR != nil {
+		s.Add(pipeline.Findings{Models: e.OCR.Models()})
+	}
+	for _, f := range spread(d.Frames, readFrames) {
+		if f.Picture == nil {
+			continue
+		}
+		p := page{picture: ocr.Picture(*f.Picture), sx: float64(d.Width) / float64(f.Picture.Width), sy: float64(d.Height) / float64(f.Picture.Height)}
+		if d.FrameCount > 1 {
+			at := f.At.Seconds()
+			p.at = &at
+		}
+		for _, look := range []func(context.Context, page) (string, []ocr.Line, error){e.lines, codes} {
+			in, lines, err := look(ctx, p)
+			if err != nil {
+				return err
+			}
+			text, _ := ocr.Join(lines)
+			if len(lines) == 0 || seen[in+text] {
+				continue
+			}
+			seen[in+text] = true
+			found, err := e.judgeLines(ctx, p, in, lines)
+			if err != nil {
+				return err
+			}
+			s.merge(found)
+			kept = append(kept, p.writings(in, lines)...)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	b, err := json.Marshal(kept)
+	if err != nil {
+		return fmt.Errorf("keep what was read: %w", err)
+	}
+	s.OCR = b
+	return nil
+}
+
+// page is a frame to read: how much larger the shown picture is, and when it
+// is shown.
+type page struct {
+	picture ocr.Picture
+	sx, sy  float64
+	at      *float64
+}
+
+// lines reads the text of a page; without a reader there is none.
+func (e *Examiner) lines(ctx context.Context, p page) (string, []ocr.Line, error) {
+	if e.OCR == nil {
+		return "ocr", nil, nil
+	}
+	lines, err := e.OCR.Read(ctx, p.picture)
+	if err != nil {
+		return "ocr", nil, again(ctx, e.OCR.Models()[0], err)
+	}
+	return "ocr", lines, nil
+}
+
+// codes reads the QR codes of a page. One that the decoder stumbles over is
+// no code to a phone either.
+func codes(_ context.Context, p page) (string, []ocr.Line, error) {
+	found, err := qr.Read(p.picture.Width, p.picture.Height, p.picture.Pix)
+	if err != nil {
+		return "qr", nil, nil
+	}
+	var lines []ocr.Line
+	for _, c := range found {
+		lines = append(lines, ocr.Line{Text: c.Text, Box: c.Box, Score: 1})
+	}
+	return "qr", lines, nil
+}
+
+// judgeLines judges lines as one text, and each code by what it does. It keeps
+// the highest score a label of each source.
+func (e *Examiner) judgeLines(ctx context.Context, p page, in string, lines []ocr.Line) (pipeline.Findings, error) {
+	text, starts := ocr.Join(lines)
+	f, err := e.ReadText(ctx, pipeline.Text{Text: text})
+	if err != nil {
+		return f, err
+	}
+	if in == "qr" {
+		f.Models = append(f.Models, qr.Ref)
+		for i, l := range lines {
+			if s, ok := qr.Signal(l.Text); ok {
+				s.Start, s.End = starts[i], starts[i]+len([]rune(l.Text))
+				f.Signals = append(f.Signals, s)
+			}
+		}
+	}
+	var best []pipeline.Signal
+	for _, s := range f.Signals {
+		s.In, s.At = in, p.at
+		if box, ok := ocr.Around(lines, starts, s.Start, s.End, p.sx, p.sy); ok {
+			s.Box = &box
+		}
+		i := slices.IndexFunc(best, func(b pipeline.Signal) bool { return b.Label == s.Label && b.Source == s.Source })
+		switch {
+		case i < 0:
+			best = append(best, s)
+		case s.Score > best[i].Score:
+			best[i] = s
+		}
+	}
+	f.Signals = best
+	return f, nil
+}
+
+func (p page) writings(in string, lines []ocr.Line) []writing {
+	if in == "ocr" {
+		in = ""
+	}
+	var out []writing
+	for i := range lines {
+		box, _ := ocr.Around(lines[i:i+1], []int{0}, 0, 0, p.sx, p.sy)
+		out = append(out, writing{Text: lines[i].Text, Box: box, At: p.at, In: in})
+	}
+	return out
+}
+
+// merge adds findings; a fault that is known already is not said twice.
+func (s *Sight) merge(f pipeline.Findings) {
+	f.Faults = slices.DeleteFunc(f.Faults, func(fault pipeline.Fault) bool { return slices.Contains(s.Faults, fault) })
+	s.Add(f)
+}
+
+// spread takes at most n frames, evenly, the first and the last among them.
+func spread(frames []media.Frame, n int) []media.Frame {
+	if len(frames) <= n {
+		return frames
+	}
+	out := make([]media.Frame, n)
+	for i := range out {
+		out[i] = frames[i*(len(frames)-1)/(n-1)]
+	}
+	return out
+}
