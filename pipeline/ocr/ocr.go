@@ -141,11 +141,13 @@ func (r *Reader) line(ctx context.Context, p Picture, b box) (l Line, ok bool, e
 			text, score, turns = other, better, turns+2
 		}
 	}
-	if text == "" || score < r.set.MinScore {
+	if text == "" || score < r.set.MinScore || score < sureOfFew && len([]rune(text)) <= 2 {
 		return l, false, nil
 	}
 	return Line{Text: text, Box: b.around(p), Score: score, middle: b.centre, across: 2 * b.hv, turn: turns % 4}, true, nil
 }
 
-// sureOfTurn is the score under which a line is tried the other way up too.
-const sureOfTurn = 0.8
+const (
+	sureOfTurn = 0.8  // a line of a lower score is tried the other way up too
+	sureOfFew  = 0.85 // one or two characters of a lower score are a shape that looks like them
+)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
 
 	"nightlight/pipeline"
 	"nightlight/pipeline/media"
@@ -37,7 +39,7 @@ func (e *Examiner) read(ctx context.Context, d *media.Decoded, s *Sight) error {
 		if f.Picture == nil {
 			continue
 		}
-		p := page{picture: ocr.Picture(*f.Picture), sx: float64(d.Width) / float64(f.Picture.Width), sy: float64(d.Height) / float64(f.Picture.Height)}
+		p := page{picture: ocr.Picture(*f.Picture), sx: float64(d.Width) / float64(f.Picture.Width), sy: float64(d.Height) / float64(f.Picture.Height), card: f.TestCard}
 		if d.FrameCount > 1 {
 			at := f.At.Seconds()
 			p.at = &at
@@ -77,6 +79,7 @@ type page struct {
 	picture ocr.Picture
 	sx, sy  float64
 	at      *float64
+	card    string // label of a test card in it
 }
 
 // lines reads the text of a page; without a reader there is none.
@@ -88,7 +91,24 @@ func (e *Examiner) lines(ctx context.Context, p page) (string, []ocr.Line, error
 	if err != nil {
 		return "ocr", nil, again(ctx, e.OCR.Models()[0], err)
 	}
+	if p.card != "" { // a card trips its label alone, and its caption none
+		lines = slices.DeleteFunc(lines, func(l ocr.Line) bool { return captionOf(p.card, l.Text) })
+	}
 	return "ocr", lines, nil
+}
+
+// captionOf tells whether a line is what media.TestCard writes below the card
+// of a label, give or take a few misread letters.
+func captionOf(label, line string) bool {
+	letters := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if unicode.IsLetter(r) {
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, s)
+	}
+	return ocr.Edits(letters(line), letters("Nightlight test card, harmless: "+label)) <= 5
 }
 
 // codes reads the QR codes of a page. One that the decoder stumbles over is

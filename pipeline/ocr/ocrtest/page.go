@@ -18,6 +18,8 @@ import (
 	"golang.org/x/image/font/opentype"
 	"golang.org/x/image/math/f64"
 	"golang.org/x/image/math/fixed"
+
+	"nightlight/pipeline/ocr"
 )
 
 // fontFile is where Debian's fonts-noto-cjk puts the font.
@@ -176,24 +178,8 @@ func Lines(lang string, n int) []string {
 	return lines
 }
 
-// Distance gives the number of characters that must be put in, taken out or changed to make a into b, white space
-// left out of both, and the number of characters of b.
+// Distance gives the edits that make a into b, white space left out of both, and the number of characters of b.
 func Distance(a, b string) (edits, length int) {
-	x, y := []rune(strings.Join(strings.Fields(a), "")), []rune(strings.Join(strings.Fields(b), ""))
-	row := make([]int, len(y)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range x {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range y {
-			cost := 1
-			if x[i] == y[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(y)], len(y)
+	a, b = strings.Join(strings.Fields(a), ""), strings.Join(strings.Fields(b), "")
+	return ocr.Edits(a, b), len([]rune(b))
 }

@@ -1,0 +1,208 @@
+package examine_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"image"
+	"image/draw"
+	"image/jpeg"
+	"image/png"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/makiuchi-d/gozxing"
+	"github.com/makiuchi-d/gozxing/qrcode"
+
+	"nightlight/models/modelstest"
+	"nightlight/pipeline"
+	"nightlight/pipeline/media"
+	"nightlight/pipeline/ocr/ocrtest"
+	"nightlight/pipeline/rules"
+	"nightlight/workers/examine"
+)
+
+// reading gives an Examiner with the real models and rules.
+func reading(t *testing.T) *examine.Examiner {
+	t.Helper()
+	set := modelstest.Load(t)
+	d, err := media.NewDecoder(media.DecoderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	e := &examine.Examiner{Rules: rules.New(), Text: set.Texts()[0], OCR: set.OCR(), Decoder: d}
+	if e.OCR == nil {
+		t.Fatal("the networks that read text are not loaded: run make setup")
+	}
+	return e
+}
+
+func encoded(t *testing.T, img image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 85}); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+type writing struct {
+	Text string
+	Box  [4]int
+	In   string
+}
+
+func written(t *testing.T, s examine.Sight) (all []writing) {
+	t.Helper()
+	if s.OCR == nil {
+		return nil
+	}
+	if err := json.Unmarshal(s.OCR, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// tripped lists the labels that reach their decision point in a part.
+func tripped(s examine.Sight, in string) (labels []pipeline.Label) {
+	for _, sig := range s.Signals {
+		if sig.In == in && sig.Score >= .5 && !slices.Contains(labels, sig.Label) {
+			labels = append(labels, sig.Label)
+		}
+	}
+	return labels
+}
+
+func TestAHarmlessTestPhraseInAPictureTripsItsLabel(t *testing.T) {
+	e, font := reading(t), ocrtest.Font(t)
+	tests := []struct {
+		name  string
+		look  int
+		lines []string
+		want  pipeline.Label
+	}{
+		{"English", 0, []string{"hello", rules.TestPhrase(pipeline.GroomingMeeting, "en")}, pipeline.GroomingMeeting},
+		{"Chinese", 3, []string{rules.TestPhrase(pipeline.GroomingMeeting, "zh"), "今天天气很好"}, pipeline.GroomingMeeting},
+		{"over two lines, on a photo", 5, []string{"nightlight test for", "scam fraud"}, pipeline.ScamFraud},
+		{"turned", 7, []string{rules.TestPhrase(pipeline.PrivacyAsks, "zh")}, pipeline.PrivacyAsks},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			img := ocrtest.Page(t, font, ocrtest.Looks[tt.look], tt.lines...)
+			s, err := e.Photo(t.Context(), encoded(t, img))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := tripped(s, "ocr"); !slices.Contains(got, tt.want) {
+				t.Errorf("got %v from %q, want %s", got, s.OCR, tt.want)
+			}
+			for _, sig := range s.Signals {
+				if sig.In == "ocr" && sig.Label == tt.want && (sig.Box == nil || sig.Box[2] < 20 || !image.Rect(sig.Box[0], sig.Box[1], sig.Box[0]+sig.Box[2], sig.Box[1]+sig.Box[3]).In(img.Rect)) {
+					t.Errorf("box %v, want one inside %v", sig.Box, img.Rect)
+				}
+			}
+			if len(written(t, s)) != len(tt.lines) {
+				t.Errorf("kept %s, want %d lines", s.OCR, len(tt.lines))
+			}
+		})
+	}
+}
+
+func TestTheBoxOfAWordLiesInTheShownPicture(t *testing.T) {
+	e, font := reading(t), ocrtest.Font(t)
+	page := ocrtest.Page(t, font, ocrtest.Look{Size: 120, Ink: ocrtest.Looks[0].Ink, Paper: ocrtest.Looks[0].Paper}, rules.TestPhrase(pipeline.ScamFraud, "en"))
+	large := image.NewNRGBA(image.Rect(0, 0, 2560, 1800)) // twice the size at which it is read
+	draw.Draw(large, large.Rect, image.White, image.Point{}, draw.Src)
+	at := image.Pt(300, 1200)
+	draw.Draw(large, page.Rect.Add(at), page, image.Point{}, draw.Src)
+	s, err := e.Photo(t.Context(), encoded(t, large))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := written(t, s)
+	if len(lines) != 1 {
+		t.Fatalf("kept %s, want one line", s.OCR)
+	}
+	b := lines[0].Box
+	middle := image.Pt(b[0]+b[2]/2, b[1]+b[3]/2)
+	if want := page.Rect.Add(at).Inset(60); !middle.In(want) || b[2] < 1000 {
+		t.Errorf("box %v, want its middle in %v", b, want)
+	}
+}
+
+func TestTheCaptionOfATestCardTripsNothing(t *testing.T) {
+	e := reading(t)
+	labels := []string{"sexual.explicit", "grooming.meeting", "scam.payment_request", "selfharm.encouraged", "bullying.insult", "violence.threat_other"}
+	for _, label := range labels {
+		img, err := media.TestCard(label)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			t.Fatal(err)
+		}
+		s, err := e.Photo(t.Context(), b.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tripped(s, "ocr"); len(got) > 0 {
+			t.Errorf("%s: the caption trips %v: %s", label, got, s.OCR)
+		}
+		if strings.Contains(string(s.OCR), "test card") {
+			t.Errorf("%s: kept %s", label, s.OCR)
+		}
+	}
+}
+
+func TestOtherWordsBesideATestCardAreJudged(t *testing.T) {
+	e, font := reading(t), ocrtest.Font(t)
+	card, err := media.TestCard("spam.flood")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := ocrtest.Page(t, font, ocrtest.Looks[0], rules.TestPhrase(pipeline.ScamFraud, "en"))
+	img := image.NewNRGBA(image.Rect(0, 0, 600, 700))
+	draw.Draw(img, img.Rect, image.White, image.Point{}, draw.Src)
+	draw.Draw(img, card.Bounds(), card, image.Point{}, draw.Src)
+	draw.Draw(img, words.Rect.Add(image.Pt(0, 555)), words, image.Point{}, draw.Src)
+	s, err := e.Photo(t.Context(), encoded(t, img))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tripped(s, "ocr"); !slices.Contains(got, pipeline.ScamFraud) || !slices.ContainsFunc(s.Signals, func(s pipeline.Signal) bool { return s.Source == "testcard@1" }) {
+		t.Errorf("got %v from %s, want the card's label and %s", got, s.OCR, pipeline.ScamFraud)
+	}
+}
+
+func TestAQRCodeIsJudgedByWhatItSaysAndDoes(t *testing.T) {
+	e := reading(t)
+	e.OCR = nil // codes need no model
+	tests := []struct {
+		code string
+		want pipeline.Label
+	}{
+		{"https://u.wechat.com/made-up", pipeline.PrivacyGives},
+		{rules.TestPhrase(pipeline.GroomingSecrecy, "en"), pipeline.GroomingSecrecy},
+	}
+	for _, tt := range tests {
+		m, err := qrcode.NewQRCodeWriter().EncodeWithoutHint(tt.code, gozxing.BarcodeFormat_QR_CODE, 200, 200)
+		if err != nil {
+			t.Fatal(err)
+		}
+		img := image.NewNRGBA(image.Rect(0, 0, 500, 400))
+		draw.Draw(img, img.Rect, image.White, image.Point{}, draw.Src)
+		draw.Draw(img, image.Rect(250, 100, 450, 300), m, image.Point{}, draw.Src)
+		s, err := e.Photo(t.Context(), encoded(t, img))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tripped(s, "qr"); !slices.Contains(got, tt.want) {
+			t.Errorf("%s: got %v", tt.code, got)
+		}
+		if lines := written(t, s); len(lines) != 1 || lines[0].Text != tt.code || lines[0].In != "qr" || lines[0].Box[0] < 240 {
+			t.Errorf("%s: kept %s", tt.code, s.OCR)
+		}
+	}
+}
