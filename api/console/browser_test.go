@@ -44,7 +44,7 @@ func browser(t *testing.T, lang string, width int64) context.Context {
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}))
 	t.Cleanup(cancel)
-	ctx, end := context.WithTimeout(ctx, time.Minute)
+	ctx, end := context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(end)
 	see(t, ctx, chromedp.EmulateViewport(width, 900))
 	return ctx
