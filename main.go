@@ -345,7 +345,7 @@ func newExaminer(set *models.Set) (*examine.Examiner, error) {
 	}
 	e := &examine.Examiner{
 		Rules: rules.New(), Decoder: decoder, Video: media.NewVideo(media.VideoOptions{}),
-		OCR: set.OCR(),
+		OCR:         set.OCR(),
 		MissingText: set.MissingFor("text"), MissingImage: set.MissingFor("image"),
 	}
 	texts := set.Texts()

@@ -162,11 +162,12 @@ func TestOtherWordsBesideATestCardAreJudged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := ocrtest.Page(t, font, ocrtest.Looks[0], rules.TestPhrase(pipeline.ScamFraud, "en"))
-	img := image.NewNRGBA(image.Rect(0, 0, 600, 700))
-	draw.Draw(img, img.Rect, image.White, image.Point{}, draw.Src)
-	draw.Draw(img, card.Bounds(), card, image.Point{}, draw.Src)
-	draw.Draw(img, words.Rect.Add(image.Pt(0, 555)), words, image.Point{}, draw.Src)
+	look := ocrtest.Looks[0]
+	look.Size = 16
+	words := ocrtest.Page(t, font, look, rules.TestPhrase(pipeline.ScamFraud, "en"))
+	img := image.NewNRGBA(card.Bounds())
+	draw.Draw(img, img.Rect, card, image.Point{}, draw.Src)
+	draw.Draw(img, image.Rect(0, 514, 512, 552), words, image.Pt(0, 20), draw.Src) // over the caption
 	s, err := e.Photo(t.Context(), encoded(t, img))
 	if err != nil {
 		t.Fatal(err)
