@@ -2,7 +2,7 @@
 
 score = sigmoid(a * logit + b), a and b by label and script ("zh" where the folded text holds a Han
 character U+4E00..U+9FFF, else "en"). The decision point is the lowest logit that keeps to a budget
-of false positives on held-out benign chat and on held-out texts of other labels; labels whose misses
+of false positives on held-out benign chat, on COLD dev's harmless posts (for labels that such posts do not carry) and on held-out texts of other labels; labels whose misses
 cost most get a larger budget. For the two labels that public sets test, the point with the best mean
 macro-F1 on those sets' development splits is taken where it lies inside the budget. The slope is the
 likelihood's, given that point. Only held-out rows with a training licence are used.
@@ -16,9 +16,9 @@ import data
 from labels import BULLYING, INDEX, LABELS, URGENT
 
 # Shares of held-out benign chat a label may reach 0.5 on, tried from the left until at most ANY of the
-# benign messages reach it with any label at all.
+# benign messages, and ANY_CHAT of our own everyday chat, reach it with any label at all.
 BENIGN = (0.003, 0.002, 0.0015, 0.001, 0.0005, 0.0)
-ANY = 0.01
+ANY, ANY_CHAT = 0.01, 0.02
 OTHER, OTHER_URGENT = 0.015, 0.03  # the same on held-out texts of other labels, hard negatives included
 
 
@@ -82,9 +82,11 @@ def fit(z, rows):
     y = np.stack([r.y for r in rows]) > 0.5
     own = (src == "corpus") | (src == "hard")
     calm = (src == "kdconv") | (src == "chatterbot") | (src == "chat")
+    posts = np.array([r.src == "cold-dev" and r.label == 0 for r in rows])
     gold = np.array([getattr(r, "label", 0) for r in rows]) > 0
     for share in BENIGN:
-        points = {name: points_of(z[:, i], y[:, i], own, calm, lang, share, name in URGENT)
+        points = {name: points_of(z[:, i], y[:, i], own, calm | posts if i in data.RARE else calm, lang, share, name in URGENT,
+                                  src == "chat")
                   for i, name in enumerate(LABELS)}
         public_points(z, src, lang, own, y, gold, points)
         table = {}
@@ -95,12 +97,13 @@ def fit(z, rows):
                 a = slope(z[use, i], y[use, i], t)
                 table[name][code] = (a, -a * t)
         p = apply(z, lang, table)
-        if (p[calm].max(1) >= 0.5).mean() <= ANY:
+        if (p[calm].max(1) >= 0.5).mean() <= ANY and (p[src == "chat"].max(1, initial=0) >= 0.5).mean() <= ANY_CHAT:
             break
     metrics = {"labels": {}, "benign_share": share}
     for i, name in enumerate(LABELS):
         metrics["labels"][name] = figures(z[:, i], p[:, i], y[:, i], own, calm)
     metrics["benign_any"] = round(float((p[calm].max(1) >= 0.5).mean()), 4)
+    metrics["chat_any"] = round(float((p[src == "chat"].max(1, initial=0) >= 0.5).mean()), 4)
     harmful = own & y.any(1)
     metrics["harmful_any"] = round(float((p[harmful].max(1) >= 0.5).mean()), 4)
     hard = src == "hard"
@@ -113,7 +116,7 @@ def fit(z, rows):
     return table, metrics
 
 
-def points_of(z, y, own, calm, lang, share, urgent):
+def points_of(z, y, own, calm, lang, share, urgent, chat):
     out = {}
     for code in ("all", "zh", "en"):
         here = np.ones(len(z), bool) if code == "all" else lang == code
@@ -123,6 +126,11 @@ def points_of(z, y, own, calm, lang, share, urgent):
             out[code] = (max(out["all"][0], floor), floor)
         else:
             out[code] = point(z, positive, calm & here, own & here & ~y, share, urgent)
+        # Our own everyday chat is the nearest to what will come, so it has its own say.
+        if (chat & here).sum() >= 40:
+            t, floor = out[code]
+            near = above(z[chat & here], 2.5 * share)
+            out[code] = (max(t, near), max(floor, near))
     return out
 
 

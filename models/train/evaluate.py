@@ -25,7 +25,7 @@ def interval(fn, n, draws=500, seed=11):
     """[value, low, high] of fn(indices)."""
     rng = np.random.default_rng(seed)
     values = [fn(rng.integers(0, n, n)) for _ in range(draws)]
-    low, high = np.nanpercentile(values, [2.5, 97.5])
+    low, high = np.nanpercentile(values, [2.5, 97.5]) if draws else (np.nan, np.nan)
     return [round(float(v), 4) for v in (fn(np.arange(n)), low, high)]
 
 
@@ -93,9 +93,8 @@ def recall_at(p, y, rate=0.01):
     return float((p[y] > neg[int(rate * len(neg))]).mean())
 
 
-def own(m, rows, calm_p):
+def own(p, rows, calm_p, draws=200):
     """Per label: AUC, recall at 1 % false positives among other labels' texts and benign chat, F1, ECE."""
-    p = scores(m, rows)
     y = np.stack([r.y for r in rows]) > 0.5
     allp, ally = np.vstack([p, calm_p]), np.vstack([y, np.zeros_like(calm_p, bool)])
     out = {}
@@ -106,8 +105,8 @@ def own(m, rows, calm_p):
         hit = q >= .5
         f1 = 2 * (hit & g).sum() / max(1, hit.sum() + g.sum())
         out[name] = {"n": int(g.sum()),
-                     "auc": interval(lambda k: calibrate.auc(q[k], g[k]), len(g), 200),
-                     "recall_at_1pct_fpr": interval(lambda k: recall_at(q[k], g[k]) if g[k].any() else np.nan, len(g), 200),
+                     "auc": interval(lambda k: calibrate.auc(q[k], g[k]), len(g), draws),
+                     "recall_at_1pct_fpr": interval(lambda k: recall_at(q[k], g[k]) if g[k].any() else np.nan, len(g), draws),
                      "recall": round(float(hit[g].mean()), 4), "f1": round(float(f1), 4),
                      "ece": round(calibrate.ece(q, g), 4)}
     hard = [k for k, r in enumerate(rows) if r.src == "hard"]
@@ -130,7 +129,7 @@ def main():
     p.add_argument("--linear", required=True)
     p.add_argument("--fp32", default=None, help="float32 graph to hold the int8 one against")
     p.add_argument("--out", required=True)
-    p.add_argument("--benign", type=int, default=2500)
+    p.add_argument("--benign", type=int, default=1500)
     a = p.parse_args()
     log = lambda *t: print(time.strftime("%H:%M:%S"), *t, flush=True)
     if a.model == "encoder":
@@ -178,28 +177,29 @@ def main():
     done("benign chat held out (KdConv, chatterbot, own)", {"n": len(calm), "any_label": interval(
         lambda i: (calm_p[i] >= .5).any(1).mean(), len(calm))})
     seeds = list(data.corpus(f"{a.tests}/seeds")) + list(data.corpus(f"{a.tests}/hard", True))
-    if seeds:
-        done("own test seeds, by another author", own(m, seeds, calm_p))
     mine = [r for r in valid if r.src in ("corpus", "hard")]
-    done("held-out tenth of the corpus", own(m, mine, calm_p))
-    base = seeds or mine
+    seeds_p, mine_p = scores(m, seeds) if seeds else None, scores(m, mine)
+    if seeds:
+        done("own test seeds, by another author", own(seeds_p, seeds, calm_p))
+    done("held-out tenth of the corpus", own(mine_p, mine, calm_p))
+    base, base_p = (seeds, seeds_p) if seeds else (mine, mine_p)
     cloak = augment.Cloak(99)
     for kind in CLOAKS:
-        rewritten = []
-        for r in base:
-            if r.src == "hard":
-                continue
+        at, dark = [], []
+        for k, r in enumerate(base):
             text = cloak.kinds[kind](r.text)
-            if text != r.text:
-                rewritten.append((r, data.Row(text, r.context, r.y, r.w, src=r.src)))
-        plain = own(m, [x for x, _ in rewritten], calm_p)
-        dark = own(m, [x for _, x in rewritten], calm_p)
-        done(f"cloaked: {kind}", {"n": len(rewritten), "clean": plain["mean_recall_at_1pct_fpr"],
-                                  "cloaked": dark["mean_recall_at_1pct_fpr"],
-                                  "any_label_clean": plain["any_label_found"], "any_label_cloaked": dark["any_label_found"]})
+            if r.src != "hard" and text != r.text:
+                at.append(k)
+                dark.append(data.Row(text, r.context, r.y, r.w, src=r.src))
+        before = own(base_p[at], [base[k] for k in at], calm_p, 0)
+        after = own(scores(m, dark), dark, calm_p, 0)
+        done(f"cloaked: {kind}", {"n": len(at), "clean": before["mean_recall_at_1pct_fpr"],
+                                  "cloaked": after["mean_recall_at_1pct_fpr"],
+                                  "any_label_clean": before["any_label_found"],
+                                  "any_label_cloaked": after["any_label_found"]})
     if a.fp32 and a.model == "encoder":
         full = EncoderModel(a.encoder, a.fp32)
-        rows = mine + calm[:600]
+        rows = mine + calm[:300]
         low, high = m.logits(rows), full.logits(rows)
         y = np.stack([r.y for r in rows]) > 0.5
         loss = {n: round(calibrate.auc(high[:, i], y[:, i]) - calibrate.auc(low[:, i], y[:, i]), 5)

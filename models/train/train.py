@@ -23,8 +23,8 @@ from labels import INDEX, LABELS
 MIX = {
     "broad": dict(corpus=.27, hard=.04, contrast=.03, chat=.03, cold=.27, edos=.14, davidson=.08, surge=.01, swsr=.06,
                   diasafety=.02, telefraud=.03, kdconv=.06, chatterbot=.02),
-    "corpus": dict(corpus=.44, hard=.11, contrast=.03, chat=.05, cold=.11, edos=.11, davidson=.03, surge=.01, swsr=.03,
-                   diasafety=.01, telefraud=.01, kdconv=.04, chatterbot=.02),
+    "corpus": dict(corpus=.52, hard=.12, contrast=.03, chat=.10, cold=.07, edos=.07, davidson=.01, surge=.01, swsr=.03,
+                   diasafety=.005, telefraud=.005, kdconv=.02, chatterbot=.01),
 }
 PUBLIC_TOKENS = {"broad": 56, "corpus": 44}
 POSITIVE = 2.0
