@@ -269,6 +269,9 @@ func openHouse(ctx context.Context, f serveFlags) (h *house, err error) {
 	if h.words, err = words.Open(); err != nil {
 		return h, err
 	}
+	if _, err = f.webhookRules(); err != nil {
+		return h, err
+	}
 	if h.store, h.keys, err = openRecord(ctx, f.dataFlags); err != nil {
 		return h, err
 	}
@@ -445,7 +448,7 @@ func (h *house) runWorkers(ctx context.Context, g *errgroup.Group, only []string
 	if err != nil {
 		return wrongUse("--queues: %v", err)
 	}
-	servers := queue.NewServers(h.redis.Opt, classes, h.worker.Handlers(), h.log, h.flags.Drain)
+	servers := queue.NewServers(h.redis.Opt, classes, h.worker.Handlers(), h.worker.Bury, h.log, h.flags.Drain)
 	context.AfterFunc(ctx, h.worker.Drain)
 	g.Go(func() error { return servers.Run(ctx) })
 	g.Go(func() error { return h.worker.KeepHouse(ctx) })
@@ -562,7 +565,7 @@ func (c *workCommand) Run(ctx context.Context) error {
 // serveHealth lets a worker be asked for health and metrics, and nothing
 // else.
 func (h *house) serveHealth(ctx context.Context, g *errgroup.Group) error {
-	front, err := api.New(h.apiSettings(nil, ""))
+	front, err := api.New(h.apiSettings(nil))
 	if err != nil {
 		return err
 	}
@@ -576,6 +579,20 @@ func (h *house) serveHealth(ctx context.Context, g *errgroup.Group) error {
 	}
 	serveHTTP(ctx, g, listener, only)
 	return nil
+}
+
+// every calls f again and again until ctx ends.
+func every(ctx context.Context, pause time.Duration, f func()) {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			f()
+		}
+	}
 }
 
 // serveHTTP serves until ctx ends, then lets requests finish.
@@ -602,7 +619,7 @@ func (h *house) serve(ctx context.Context, more func(context.Context, *errgroup.
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	url := cmp.Or(h.flags.PublicURL, "http://"+listener.Addr().String())
+	url := cmp.Or(h.flags.PublicURL, "http://"+listener.Addr().String()) // for people and credentials.json
 	who, err := h.bootstrap(ctx, url)
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -611,7 +628,7 @@ func (h *house) serve(ctx context.Context, more func(context.Context, *errgroup.
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	front, err := api.New(h.apiSettings(pages, url))
+	front, err := api.New(h.apiSettings(pages))
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -623,6 +640,14 @@ func (h *house) serve(ctx context.Context, more func(context.Context, *errgroup.
 		}
 	}
 	serveHTTP(ctx, g, listener, front)
+	g.Go(func() error {
+		every(ctx, 5*time.Minute, func() {
+			if _, err := front.SweepIncoming(ctx); err != nil {
+				h.log.Warn("incoming objects wait to be swept", "error", err)
+			}
+		})
+		return nil
+	})
 	h.log.Info("nightlight serves", "url", who.URL, "credentials", credentialsFile(h.flags.Data), "queue", h.redis.About, "policy", h.policy.Version)
 	if err := g.Wait(); !errors.Is(err, errOnce) {
 		return err
@@ -631,11 +656,11 @@ func (h *house) serve(ctx context.Context, more func(context.Context, *errgroup.
 }
 
 // apiSettings wires the API.
-func (h *house) apiSettings(pages http.Handler, url string) api.Settings {
-	rules, _ := h.flags.webhookRules() // checked when the workers opened; the API alone checks here
+func (h *house) apiSettings(pages http.Handler) api.Settings {
+	rules, _ := h.flags.webhookRules() // openHouse has checked them
 	return api.Settings{
 		Store: h.store, Media: h.objects, Keys: h.keys, Policy: h.policy, Ready: h.checks(), Registry: h.metrics, Wake: h.relay.Wake, Log: h.log,
-		PublicURL: url, CheckWebhook: rules.CheckURL, Console: pages, Version: version,
+		PublicURL: h.flags.PublicURL, CheckWebhook: rules.CheckURL, Console: pages, Version: version,
 	}
 }
 
@@ -650,7 +675,8 @@ func (h *house) consoleSettings() console.Settings {
 func (h *house) checks() []api.Check {
 	list := []api.Check{
 		{Name: "database", Test: func(ctx context.Context) (string, error) { return "answers", h.store.Ping(ctx) }},
-		{Name: "redis", Test: func(context.Context) (string, error) { return h.redis.About, h.queueUp.Ping() }},
+		// Without Redis items are still accepted and wait in the outbox.
+		{Name: "redis", Optional: h.models == nil, Test: func(context.Context) (string, error) { return h.redis.About, h.queueUp.Ping() }},
 		{Name: "media", Test: func(ctx context.Context) (string, error) {
 			if _, err := h.objects.Stat(ctx, "ready"); err != nil && !errors.Is(err, media.ErrNotFound) {
 				return "does not answer", err

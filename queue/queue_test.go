@@ -128,7 +128,7 @@ func TestEveryWakeUpInTheOutboxReachesAHandler(t *testing.T) {
 			return nil
 		}
 		classes, _ := Classes(2, "text")
-		running(t, NewServers(r.Opt, classes, map[Stage]Handler{StageJudge: h}, quiet(), 5*time.Second).Run)
+		running(t, NewServers(r.Opt, classes, map[Stage]Handler{StageJudge: h}, nil, quiet(), 5*time.Second).Run)
 		running(t, NewRelay(b, r.Opt, quiet(), 20*time.Millisecond).Run)
 		eventually(t, "all handled", func() bool { return count.Load() == n })
 		eventually(t, "all marked as sent", func() bool { return b.left() == 0 })
@@ -177,7 +177,7 @@ func TestAHandlerThatFailsOrPanicsIsTriedAgain(t *testing.T) {
 			return logged.Write(p)
 		}), nil))
 		classes, _ := Classes(2, "text")
-		running(t, NewServers(r.Opt, classes, map[Stage]Handler{StageJudge: h}, log, 5*time.Second).Run)
+		running(t, NewServers(r.Opt, classes, map[Stage]Handler{StageJudge: h}, nil, log, 5*time.Second).Run)
 		running(t, NewRelay(&box{sent: map[int64]bool{}, rows: []Outgoing{{1, Task{Subject: "a", Stage: StageJudge, Queue: QueueText}}}}, r.Opt, log, 20*time.Millisecond).Run)
 		eventually(t, "a third try", func() bool { return tries.Load() >= 3 })
 		mu.Lock()
@@ -192,6 +192,20 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
+func TestATaskThatNobodyCanWorkOnIsBuriedWhereItIsNotForgotten(t *testing.T) {
+	each(t, func(t *testing.T, r *Redis) {
+		buried := make(chan string, 1)
+		classes, _ := Classes(2, "text")
+		h := func(context.Context, string) error { return fmt.Errorf("never: %w", asynq.SkipRetry) }
+		bury := func(_ context.Context, id, stage string) { buried <- id + " " + stage }
+		running(t, NewServers(r.Opt, classes, map[Stage]Handler{StageJudge: h}, bury, quiet(), 5*time.Second).Run)
+		running(t, NewRelay(&box{sent: map[int64]bool{}, rows: []Outgoing{{1, Task{Subject: "a", Stage: StageJudge, Queue: QueueText}}}}, r.Opt, quiet(), 20*time.Millisecond).Run)
+		if got := <-buried; got != "a:judge judge" {
+			t.Errorf("buried: got %q", got)
+		}
+	})
+}
+
 func TestShutdownWaitsForTheTaskInHand(t *testing.T) {
 	each(t, func(t *testing.T, r *Redis) {
 		entered, finished := make(chan struct{}), atomic.Bool{}
@@ -205,7 +219,7 @@ func TestShutdownWaitsForTheTaskInHand(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() {
-			done <- NewServers(r.Opt, classes, map[Stage]Handler{StageJudge: h}, quiet(), 10*time.Second).Run(ctx)
+			done <- NewServers(r.Opt, classes, map[Stage]Handler{StageJudge: h}, nil, quiet(), 10*time.Second).Run(ctx)
 		}()
 		running(t, NewRelay(&box{sent: map[int64]bool{}, rows: []Outgoing{{1, Task{Subject: "a", Stage: StageJudge, Queue: QueueText}}}}, r.Opt, quiet(), 20*time.Millisecond).Run)
 		<-entered

@@ -14,6 +14,10 @@ import (
 // again after a pause.
 type Handler func(ctx context.Context, subject string) error
 
+// Grave keeps the id of a task that was tried for the last time. Asynq's own
+// archive forgets all but the newest 10,000.
+type Grave func(ctx context.Context, taskID, stage string)
+
 // Class is a group of queues served by one Asynq server with its own workers,
 // so that one kind of load cannot starve another.
 type Class struct {
@@ -56,14 +60,15 @@ type Servers struct {
 	redis    asynq.RedisConnOpt
 	log      *slog.Logger
 	handlers map[Stage]Handler
+	bury     Grave
 	classes  []Class
 	drain    time.Duration
 }
 
 // NewServers prepares servers for the classes. drain is how long tasks in
 // flight may take to finish at shutdown.
-func NewServers(redis asynq.RedisConnOpt, classes []Class, handlers map[Stage]Handler, log *slog.Logger, drain time.Duration) *Servers {
-	return &Servers{redis, log, handlers, classes, drain}
+func NewServers(redis asynq.RedisConnOpt, classes []Class, handlers map[Stage]Handler, bury Grave, log *slog.Logger, drain time.Duration) *Servers {
+	return &Servers{redis, log, handlers, bury, classes, drain}
 }
 
 // Run serves until ctx ends, then drains: no new task is taken, tasks in
@@ -104,6 +109,17 @@ func (s *Servers) config(c Class) asynq.Config {
 		ShutdownTimeout:          s.drain,
 		Logger:                   asynqLog{s.log},
 		LogLevel:                 asynq.WarnLevel,
+		ErrorHandler:             asynq.ErrorHandlerFunc(s.failed),
+	}
+}
+
+// failed buries a task whose last try failed.
+func (s *Servers) failed(ctx context.Context, t *asynq.Task, err error) {
+	tries, _ := asynq.GetRetryCount(ctx)
+	most, _ := asynq.GetMaxRetry(ctx)
+	id, _ := asynq.GetTaskID(ctx)
+	if s.bury != nil && (tries >= most || errors.Is(err, asynq.SkipRetry)) {
+		s.bury(ctx, id, t.Type())
 	}
 }
 

@@ -27,8 +27,8 @@ type Stage string
 // The stages.
 const (
 	StageJudge   Stage = "judge"   // subject is an item
-	StageWebhook Stage = "webhook" // subject is a delivery to an endpoint
-	StageNotice  Stage = "notice"  // subject is a delivery to a guardian
+	StageWebhook Stage = "deliver" // subject is a delivery to an endpoint
+	StageNotice  Stage = "notify"  // subject is a delivery to a guardian
 )
 
 // Task is a wake-up: the id of what to work on and the stage. It is all that

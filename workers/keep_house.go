@@ -52,6 +52,13 @@ func (w *Worker) purge(ctx context.Context) {
 	}
 }
 
+// Bury keeps a task that the queue gave up on, for people to see.
+func (w *Worker) Bury(ctx context.Context, taskID, stage string) {
+	after, cancel := record(ctx)
+	defer cancel()
+	w.said("bury a task", w.Store.Bury(after, taskID, stage, "gave_up"))
+}
+
 func (w *Worker) said(deed string, err error) {
 	if err != nil && !errors.Is(err, context.Canceled) {
 		w.Log.Warn("house-keeping waits", "deed", deed, "error", err)

@@ -20,6 +20,7 @@ import (
 	"nightlight/pipeline"
 	"nightlight/pipeline/media"
 	"nightlight/pipeline/words"
+	"nightlight/queue"
 	"nightlight/queue/review"
 	"nightlight/queue/store"
 	"nightlight/queue/store/storetest"
@@ -493,5 +494,14 @@ func TestQuietHours(t *testing.T) {
 	}
 	if got := (QuietHours{From: "x", To: "y"}).Wait(at(0, 0)); got != 0 {
 		t.Errorf("unreadable quiet hours: got %v, want none", got)
+	}
+}
+
+func TestEveryStageThatTheStoreWritesHasAHandler(t *testing.T) {
+	handlers := newBench(t, silent()).Handlers()
+	for _, stage := range []string{store.StageJudge, store.StageDeliver, store.StageNotify} {
+		if handlers[queue.Stage(stage)] == nil {
+			t.Errorf("nobody handles %q", stage)
+		}
 	}
 }
