@@ -3,6 +3,7 @@ package models
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 
@@ -27,10 +28,18 @@ func OpenRuntime(library string) (*Runtime, error) {
 	if ort.IsInitialized() {
 		return nil, errors.New("open ONNX Runtime: it is open already")
 	}
+	// Since 1.32 the library carries a telemetry client, which writes a session file and would call its maker's
+	// collector. Nothing about a child's service leaves it: the switch is set before the library is loaded.
+	if err := os.Setenv("ORT_DISABLE_TELEMETRY", "1"); err != nil {
+		return nil, fmt.Errorf("open ONNX Runtime: %w", err)
+	}
 	ort.SetSharedLibraryPath(library)
 	// Errors come back from calls; what the library would write to standard error besides says nothing more.
 	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		return nil, fmt.Errorf("open ONNX Runtime: %w", err)
+	}
+	if err := ort.DisableTelemetry(); err != nil {
+		return nil, errors.Join(fmt.Errorf("switch telemetry off: %w", err), ort.DestroyEnvironment())
 	}
 	return &Runtime{}, nil
 }
