@@ -96,7 +96,6 @@ func (r *receiver) firstFails(id string) bool {
 type cluster struct {
 	*system
 	hooks   *receiver
-	env     []string
 	workers []*process
 }
 

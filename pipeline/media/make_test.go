@@ -9,7 +9,6 @@ import (
 	"image/draw"
 	"image/gif"
 	"image/jpeg"
-	"io"
 	"testing"
 )
 
@@ -232,13 +231,4 @@ func bomb(t testing.TB, w, h int, depth, colour byte, rowBytes int, level int) [
 		t.Fatal(err)
 	}
 	return appendPNG(appendPNG(out, "IDAT", b.Bytes()), "IEND", nil)
-}
-
-func mustRead(t testing.TB, r io.Reader) []byte {
-	t.Helper()
-	b, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
