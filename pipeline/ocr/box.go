@@ -26,6 +26,12 @@ type box struct {
 	hu, hv float64 // half of length and of height
 }
 
+// whole is the box of a whole picture.
+func (p Picture) whole() box {
+	w, h := float64(p.Width)/2, float64(p.Height)/2
+	return box{point{w, h}, point{1, 0}, w, h}
+}
+
 // hull gives the convex hull of points, by Andrew's monotone chain.
 func hull(points []point) []point {
 	slices.SortFunc(points, compare)

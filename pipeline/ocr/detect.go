@@ -17,17 +17,22 @@ const (
 	minSide   = 3   // pixels of the map
 )
 
-// detect gives the boxes of a picture's lines. It glances at the picture small and looks closer only where that
-// showed something, since most pictures hold no text.
+// detect gives the boxes of a picture's lines. Most pictures hold no text, so it first glances at the picture very
+// small, which shows large letters, and at a middle size where fine strokes hint at small ones; only what these find
+// is looked at closely.
 func (r *Reader) detect(ctx context.Context, p Picture) ([]box, error) {
-	found, err := r.search(ctx, p, r.set.GlanceSide)
-	if err != nil || len(found) == 0 {
-		return nil, err
+	long := max(p.Width, p.Height)
+	searched := min(long, r.set.GlanceSide)
+	found, err := r.search(ctx, p, searched)
+	if err == nil && len(found) == 0 && searched < long && p.strokes() {
+		searched = min(long, r.set.StrokeSide)
+		found, err = r.search(ctx, p, searched)
 	}
-	if closer := min(max(p.Width, p.Height), r.set.DetectSide); closer > r.set.GlanceSide {
-		if found, err = r.search(ctx, p, closer); err != nil {
-			return nil, err
-		}
+	if err == nil && len(found) > 0 && searched < min(long, r.set.DetectSide) {
+		found, err = r.search(ctx, p, r.set.DetectSide)
+	}
+	if err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(found, func(a, b box) int { return cmp.Compare(min(b.hu, b.hv), min(a.hu, a.hv)) })
 	return found[:min(len(found), r.set.MaxLines)], nil
@@ -37,7 +42,8 @@ func (r *Reader) detect(ctx context.Context, p Picture) ([]box, error) {
 func (r *Reader) search(ctx context.Context, p Picture, side int) ([]box, error) {
 	w, h := mapSize(p.Width, p.Height, side)
 	in := make([]float32, 3*w*h)
-	p.pack(in, w, h, box{point{float64(p.Width) / 2, float64(p.Height) / 2}, point{1, 0}, float64(p.Width) / 2, float64(p.Height) / 2}, w, imageNet)
+	small := p.reduced(min(p.Width/w, p.Height/h))
+	small.pack(in, w, h, small.whole(), w, imageNet)
 	shape, out, err := r.nets.Detect(ctx, []int64{1, 3, int64(h), int64(w)}, in)
 	if err != nil {
 		return nil, err

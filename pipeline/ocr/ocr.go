@@ -48,8 +48,9 @@ type Networks struct {
 
 // Settings bound the work on one picture. Zero fields take their defaults.
 type Settings struct {
-	GlanceSide int     // longest side in pixels at which a picture is first searched for text; default 640
-	DetectSide int     // longest side of the closer search, when the first one saw something; default 960
+	GlanceSide int     // longest side in pixels at which a picture is first searched for text; default 320
+	StrokeSide int     // longest side at which it is searched again if it has fine strokes; default 640
+	DetectSide int     // longest side of the closer search, when one of these saw something; default 960
 	MaxLines   int     // most lines read in one picture, the tallest letters first; default 80
 	MinScore   float64 // a line that is read with less certainty is dropped; default 0.6
 }
@@ -65,7 +66,8 @@ func New(nets Networks, s Settings) (*Reader, error) {
 	if nets.Detect == nil || nets.Turn == nil || nets.Read == nil || len(nets.Keys) == 0 {
 		return nil, errors.New("make OCR reader: a network or the list of characters is missing")
 	}
-	fill(&s.GlanceSide, 640)
+	fill(&s.GlanceSide, 320)
+	fill(&s.StrokeSide, 640)
 	fill(&s.DetectSide, 960)
 	fill(&s.MaxLines, 80)
 	fill(&s.MinScore, 0.6)

@@ -133,6 +133,20 @@ func TestPixelsAreCutOutTheWayTheLettersStand(t *testing.T) {
 	}
 }
 
+func TestAPictureIsReducedToTheMeansOfItsPixels(t *testing.T) {
+	p := Picture{Width: 5, Height: 4, Pix: make([]byte, 60)}
+	for i := range p.Pix {
+		p.Pix[i] = byte(10 * (i / 3 % 5))
+	}
+	got := p.reduced(2)
+	if want := []byte{5, 5, 5, 25, 25, 25, 5, 5, 5, 25, 25, 25}; got.Width != 2 || got.Height != 2 || !slices.Equal(got.Pix, want) {
+		t.Errorf("got %d × %d %v, want %v", got.Width, got.Height, got.Pix, want)
+	}
+	if same := p.reduced(5); same.Width != 5 {
+		t.Errorf("reduced to nothing: %d × %d", same.Width, same.Height)
+	}
+}
+
 func TestGreedyDecodingFoldsRunsAndDropsBlanks(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	step := func(i int) []float32 {
@@ -224,6 +238,42 @@ func TestAPictureWithoutTextCostsOneGlance(t *testing.T) {
 	p.Pix[0] = 230
 	if _, err := r.Read(t.Context(), p); err != nil || searched != 1 {
 		t.Errorf("a picture of one colour is searched (%v)", err)
+	}
+}
+
+func TestFineStrokesAreLookedAtTwice(t *testing.T) {
+	lettering := func(p Picture, x0, y0, w, h int) Picture { // strokes of two pixels, both ways, 12 high
+		for y := y0; y < y0+h; y++ {
+			for x := x0; x < x0+w; x++ {
+				if (x/2+y/2)%2 == 0 {
+					copy(p.Pix[3*(y*p.Width+x):], []byte{20, 20, 20})
+				}
+			}
+		}
+		return p
+	}
+	tests := []struct {
+		name string
+		p    Picture
+		want bool
+	}{
+		{"a word", lettering(blank(1280, 960), 300, 400, 90, 20), true},
+		{"a word that runs down", lettering(blank(1280, 960), 300, 400, 20, 90), true},
+		{"a speck", lettering(blank(1280, 960), 300, 400, 20, 20), false},
+		{"nothing", blank(1280, 960), false},
+	}
+	for _, tt := range tests {
+		var sides []int64
+		r := readerOf(t, Networks{Detect: func(ctx context.Context, shape []int64, in []float32) ([]int64, []float32, error) {
+			sides = append(sides, shape[3])
+			return marks()(ctx, shape, in)
+		}}, Settings{})
+		if _, err := r.Read(t.Context(), tt.p); err != nil {
+			t.Fatal(err)
+		}
+		if twice := slices.Equal(sides, []int64{320, 640}); twice != tt.want {
+			t.Errorf("%s: searched at %v", tt.name, sides)
+		}
 	}
 }
 

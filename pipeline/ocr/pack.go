@@ -37,6 +37,35 @@ func (p Picture) pack(dst []float32, w, h int, b box, used int, s scale) {
 	}
 }
 
+// reduced makes each k × k pixels one; what is over at the right and below is left out.
+func (p Picture) reduced(k int) Picture {
+	if k < 2 || k > min(p.Width, p.Height) {
+		return p
+	}
+	w, h := p.Width/k, p.Height/k
+	out := Picture{Width: w, Height: h, Pix: make([]byte, 3*w*h)}
+	sums := make([]uint32, 3*w)
+	for y := range h {
+		clear(sums)
+		for r := range k {
+			row := p.Pix[3*p.Width*(y*k+r):]
+			for x := range w {
+				s := sums[3*x : 3*x+3 : 3*x+3]
+				for px := row[3*k*x : 3*k*(x+1)]; len(px) >= 3; px = px[3:] {
+					s[0] += uint32(px[0])
+					s[1] += uint32(px[1])
+					s[2] += uint32(px[2])
+				}
+			}
+		}
+		row := out.Pix[3*w*y : 3*w*(y+1)]
+		for i, s := range sums {
+			row[i] = byte((s + uint32(k*k)/2) / uint32(k*k))
+		}
+	}
+	return out
+}
+
 func samples(shrink float64) int { return min(max(int(math.Round(shrink)), 1), 4) }
 
 // add adds the colour at a place, mixed from the four pixels around it.
