@@ -1028,7 +1028,12 @@ func (c *evalBenchCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var args []string
+	if c.Models != "" {
+		args = []string{"--models", c.Models}
+	}
 	well, err := bench.Run(ctx, bench.Options{
+		Args:   args,
 		Binary: self, Out: os.Stdout, Progress: os.Stderr, JSON: c.JSON, Seconds: c.Seconds, Rounds: c.Rounds,
 		BareText: func(ctx context.Context, text string) error {
 			_, err := examiner.Text.ClassifyText(ctx, pipeline.Text{Text: text})

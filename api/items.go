@@ -187,7 +187,7 @@ func (a *API) answer(c *call, done store.Accepted) error {
 	}
 	if wait := preferWait(c.r.Header.Values("Prefer")); wait > 0 {
 		h.Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
-		if it, ok := a.await(c.r.Context(), c.tenant(), done.ID, wait); ok {
+		if it, ok := a.await(c.r.Context(), c.tenant(), done.ID, done.Existing, wait); ok {
 			return c.json(http.StatusOK, viewOf(it))
 		}
 	}
@@ -199,7 +199,7 @@ func (a *API) answer(c *call, done store.Accepted) error {
 
 // await waits until the item has a verdict. This process's own commits wake
 // it; for another's it looks again and again, less often as time goes by.
-func (a *API) await(ctx context.Context, tenant, id string, wait time.Duration) (store.Item, bool) {
+func (a *API) await(ctx context.Context, tenant, id string, existing bool, wait time.Duration) (store.Item, bool) {
 	select {
 	case a.waiting <- struct{}{}:
 		defer func() { <-a.waiting }()
@@ -210,11 +210,13 @@ func (a *API) await(ctx context.Context, tenant, id string, wait time.Duration) 
 	defer cancel()
 	judged, unwatch := a.Store.Watch(id)
 	defer unwatch()
-	pause := 20 * time.Millisecond
-	for {
-		it, err := a.Store.Item(ctx, tenant, id)
-		if err == nil && it.State != store.Pending {
-			return it, true
+	pause := 100 * time.Millisecond
+	for fresh := !existing; ; fresh = false { // a fresh item cannot be judged yet: its first look would be for nothing
+		if !fresh {
+			it, err := a.Store.Item(ctx, tenant, id)
+			if err == nil && it.State != store.Pending {
+				return it, true
+			}
 		}
 		timer := time.NewTimer(pause)
 		select {

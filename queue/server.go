@@ -33,9 +33,9 @@ type Class struct {
 func Classes(cores int, only ...string) ([]Class, error) {
 	all := []Class{
 		{"text", map[string]int{QueueUrgent: 9, QueueText: 1}, max(4, 2*cores), 10 * time.Millisecond},
-		{"photo", map[string]int{QueuePhoto: 1}, max(2, cores), 15 * time.Millisecond},
-		{"video", map[string]int{QueueVideo: 1}, max(1, cores/2), 20 * time.Millisecond},
-		{"effects", map[string]int{QueueEffects: 1}, 8, 20 * time.Millisecond},
+		{"photo", map[string]int{QueuePhoto: 1}, max(2, cores), 30 * time.Millisecond},
+		{"video", map[string]int{QueueVideo: 1}, max(1, cores/2), 100 * time.Millisecond},
+		{"effects", map[string]int{QueueEffects: 1}, 8, 100 * time.Millisecond},
 	}
 	if len(only) == 0 {
 		return all, nil

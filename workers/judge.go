@@ -123,6 +123,9 @@ func (w *Worker) look(ctx context.Context, lease *store.Lease) (examine.Sight, e
 	}
 	seen, err := w.lookAt(ctx, it.Kind, data)
 	seen.Add(text)
+	if err == nil && it.Kind == pipeline.KindPhoto && seen.SHA256 != "" && w.Policy.Judge(it, seen.Findings, time.Time{}).NeedsPerson() {
+		err = w.Examiner.Renditions(ctx, &seen, data)
+	}
 	return seen, err
 }
 

@@ -70,15 +70,19 @@ func card(t *testing.T, label pipeline.Label) []byte {
 }
 
 func TestEveryModelSpeaksOfAPicture(t *testing.T) {
-	s, err := examiner(t, sees("a", .2), sees("b", .7)).Photo(t.Context(), plain(t, 64, 48))
+	e, data := examiner(t, sees("a", .2), sees("b", .7)), plain(t, 64, 48)
+	s, err := e.Photo(t.Context(), data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(s.Signals) != 2 || len(s.Models) != 2 || len(s.Faults) != 0 {
 		t.Errorf("got %d signals by %d models, faults %v", len(s.Signals), len(s.Models), s.Faults)
 	}
-	if len(s.Preview) == 0 || s.SHA256 == "" {
-		t.Error("the preview or the hash is missing")
+	if s.SHA256 == "" || len(s.Preview) > 0 {
+		t.Error("the hash is missing, or a preview was made that nobody asked for")
+	}
+	if err := e.Renditions(t.Context(), &s, data); err != nil || len(s.Preview) == 0 || len(s.Thumbnail) == 0 {
+		t.Errorf("renditions: %d and %d bytes, %v", len(s.Preview), len(s.Thumbnail), err)
 	}
 }
 

@@ -33,12 +33,12 @@ const (
 
 // Photo looks at every frame of a picture that policy samples.
 func (e *Examiner) Photo(ctx context.Context, data []byte) (Sight, error) {
-	return e.look(ctx, func(want media.Want) (*media.Decoded, error) { return e.Decoder.Decode(ctx, data, want) })
+	return e.look(ctx, media.Want{Fit: readSide}, func(want media.Want) (*media.Decoded, error) { return e.Decoder.Decode(ctx, data, want) })
 }
 
 // VideoFile looks at the frames of a video. Its sound is not judged here.
 func (e *Examiner) VideoFile(ctx context.Context, data []byte) (Sight, error) {
-	return e.look(ctx, func(want media.Want) (*media.Decoded, error) {
+	return e.look(ctx, media.Want{Fit: readSide, Preview: previewSide, Thumbnail: thumbnailSide}, func(want media.Want) (*media.Decoded, error) {
 		if e.Video == nil {
 			return nil, media.ErrNoFFmpeg
 		}
@@ -46,12 +46,11 @@ func (e *Examiner) VideoFile(ctx context.Context, data []byte) (Sight, error) {
 	})
 }
 
-func (e *Examiner) look(ctx context.Context, decode func(media.Want) (*media.Decoded, error)) (Sight, error) {
+func (e *Examiner) look(ctx context.Context, want media.Want, decode func(media.Want) (*media.Decoded, error)) (Sight, error) {
 	s := Sight{Findings: pipeline.Findings{Faults: append([]pipeline.Fault{}, e.MissingImage...)}}
 	if len(e.Eyes) == 0 && len(s.Faults) == 0 {
 		s.Faults = append(s.Faults, pipeline.Fault{Source: "image", Reason: "missing_model"})
 	}
-	want := media.Want{Preview: previewSide, Thumbnail: thumbnailSide, Fit: readSide}
 	for _, eye := range e.Eyes {
 		want.Squares = append(want.Squares, eye.Square)
 	}
@@ -162,4 +161,16 @@ func faultOf(err error) (pipeline.Fault, bool) {
 // Voice has no listener yet: what cannot be heard is held for a person.
 func (e *Examiner) Voice(context.Context, []byte) (Sight, error) {
 	return Sight{Findings: pipeline.Findings{Faults: []pipeline.Fault{{Source: "voice", Reason: "not_heard"}}}}, nil
+}
+
+// Renditions makes what a reviewer looks at. Few photos need it and it costs
+// several times what judging one does, so it is asked for only when a person
+// must look.
+func (e *Examiner) Renditions(ctx context.Context, s *Sight, data []byte) error {
+	d, err := e.Decoder.Decode(ctx, data, media.Want{Preview: previewSide, Thumbnail: thumbnailSide})
+	if err != nil {
+		return again(ctx, pipeline.ModelRef{Name: "renditions", Version: "1"}, err)
+	}
+	s.Preview, s.Thumbnail = d.Preview, d.Thumbnail
+	return nil
 }
