@@ -210,7 +210,7 @@ func (h *house) photo() string {
 	up, err := h.store.CreateUpload(h.Context(), store.Upload{Tenant: h.tenant, ContentType: "image/jpeg", Bytes: int64(plain.Len()), SHA256: hex.EncodeToString(sum[:])}, time.Hour)
 	h.must(err)
 	h.must(h.store.UploadStored(h.Context(), h.tenant, up.ID))
-	n := h.says("acct-mia-42", "看我的新泳衣")
+	n := h.says("acct-mia-42", "看我拍的照片")
 	n.Kind, n.UploadID, n.ConversationID = pipeline.KindPhoto, up.ID, "talk-2"
 	id := h.accept(n)
 	return h.judge(id, []store.Evidence{{Kind: kindPreview, Body: grey.Bytes()}, {Kind: kindThumbnail, Body: append(plain.Bytes(), secretPicture...)}},
