@@ -149,11 +149,12 @@ func animation() []byte {
 	return b.Bytes()
 }
 
-// makeClip has ffmpeg draw three seconds of its own test pattern.
+// makeClip has ffmpeg draw three seconds of the Mandelbrot set: a picture in
+// which nothing is written.
 func makeClip(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return exec.CommandContext(ctx, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=480x270:rate=25:duration=3",
+	return exec.CommandContext(ctx, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "mandelbrot=size=480x270:rate=25", "-t", "3",
 		"-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "25", "-movflags", "frag_keyframe+empty_moov", "-f", "mp4", "pipe:1").Output()
 }
 
