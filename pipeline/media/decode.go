@@ -66,7 +66,7 @@ func (w Want) check() error {
 		}
 	}
 	if w.Fit < 0 || w.Fit > 2048 || w.Thumbnail < 0 || w.Thumbnail > 2048 || w.Preview < 0 || w.Preview > 2048 ||
-		w.MaxFrames < 1 || w.MaxFrames > 300 || w.Oversample < 1 || w.Oversample > 8 || len(w.Squares) > 8 {
+		w.MaxFrames < 1 || w.MaxFrames > 300 || w.Pictures < 1 || w.Pictures > 300 || w.Oversample < 1 || w.Oversample > 8 || len(w.Squares) > 8 {
 		return fmt.Errorf("more asked of a picture than is offered: %w", ErrUnsupported)
 	}
 	return nil
@@ -101,12 +101,7 @@ func (d *decoder) animation(out *Decoded, data []byte, h Header) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range r.pick() {
-		if err := d.add(out, s.index, s.at, s.img); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.addAll(out, r.pick())
 }
 
 // sameBits is the difference of two DHashes up to which a frame of an animation
@@ -175,7 +170,7 @@ func (d *decoder) shortest(w, h int) int {
 		}
 		need = max(need, size*d.want.Oversample)
 	}
-	for _, long := range []int{d.want.Fit, d.want.Thumbnail, d.want.Preview, 256} {
+	for _, long := range []int{fitSide(d.want.Fit, w, h), d.want.Thumbnail, d.want.Preview, 256} {
 		need = max(need, (long*min(w, h)+max(w, h)-1)/max(w, h))
 	}
 	return need
@@ -184,6 +179,23 @@ func (d *decoder) shortest(w, h int) int {
 // reduction is the whole factor by which a picture may be averaged first.
 func (d *decoder) reduction(w, h int) int {
 	return max(1, min(min(w, h)/d.shortest(w, h), 128))
+}
+
+// addAll adds frames, of which only as many as are wanted get a picture.
+func (d *decoder) addAll(out *Decoded, shots []shot) error {
+	fit := d.want.Fit
+	chosen := sample(len(shots), d.want.Pictures)
+	for i, s := range shots {
+		d.want.Fit = 0
+		if chosen(i) {
+			d.want.Fit = fit
+		}
+		if err := d.add(out, s.index, s.at, s.img); err != nil {
+			return err
+		}
+	}
+	d.want.Fit = fit
+	return nil
 }
 
 // add turns a reduced picture into a Frame, and the first one into renditions.
@@ -250,7 +262,15 @@ func orient(img *image.NRGBA, o int) *image.NRGBA {
 	return img
 }
 
-func fit(img *image.NRGBA, long int) *RGB {
+// fitSide is the longest side of Frame.Picture. A shape longer than 2 to 1 gets
+// more, up to three times, so that letters in a long screenshot stay letters.
+func fitSide(fit, w, h int) int {
+	long, short := max(w, h), max(1, min(w, h))
+	return max(fit, min(fit*long/(2*short), 3*fit))
+}
+
+func fit(img *image.NRGBA, side int) *RGB {
+	long := fitSide(side, img.Rect.Dx(), img.Rect.Dy())
 	small := imaging.Fit(img, long, long, imaging.Box)
 	w, h := small.Rect.Dx(), small.Rect.Dy()
 	out := &RGB{Width: w, Height: h, Pix: make([]byte, 0, 3*w*h)}

@@ -8,13 +8,15 @@ type Want struct {
 	Squares    []Square // tensors to cut from each frame; sizes up to 1,024
 	MaxFrames  int      // most frames looked at of an animation or film, out of those that differ from the one before, evenly, first and last of them included; default 16
 	Oversample int      // how many times larger than its square a picture stays before the exact resampling; default 2
-	Fit        int      // longest side in pixels of Frame.Picture, which is left out when 0; up to 2,048
+	Fit        int      // longest side in pixels of Frame.Picture, which is left out when 0; up to 2,048; a shape longer than 2 to 1 gets up to three times as many
+	Pictures   int      // most frames that get a Picture, evenly, first and last of them included; default 6
 	Thumbnail  int      // longest side in pixels of the plain JPEG rendition, none when 0; up to 2,048
 	Preview    int      // longest side in pixels of the blurred, grey JPEG rendition, none when 0; up to 2,048
 }
 
 func (w Want) withDefaults() Want {
 	def(&w.MaxFrames, 16)
+	def(&w.Pictures, 6)
 	def(&w.Oversample, 2)
 	return w
 }

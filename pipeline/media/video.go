@@ -166,10 +166,8 @@ func (v *Video) frames(ctx context.Context, file *os.File, t Type, sum string, w
 		Decoder: "ffmpeg", Cut: p.duration > v.opts.MaxDuration, HasSound: p.sound, HasGPS: p.place, Damaged: damaged, Coarse: p.more,
 	}
 	d := &decoder{want: want, limits: v.opts.Limits}
-	for _, s := range shots {
-		if err := d.add(out, s.index, s.at, s.img); err != nil {
-			return nil, err
-		}
+	if err := d.addAll(out, shots); err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -22,14 +22,17 @@ const (
 // is looked at closely.
 func (r *Reader) detect(ctx context.Context, p Picture) ([]box, error) {
 	long := max(p.Width, p.Height)
-	searched := min(long, r.set.GlanceSide)
+	side := func(n int) int { // a shape longer than 2 to 1 is searched in as fine a grain as others
+		return min(long, max(n, n*long/(2*min(p.Width, p.Height))), 3*n)
+	}
+	searched := side(r.set.GlanceSide)
 	found, err := r.search(ctx, p, searched)
 	if err == nil && len(found) == 0 && searched < long && p.strokes() {
-		searched = min(long, r.set.StrokeSide)
+		searched = side(r.set.StrokeSide)
 		found, err = r.search(ctx, p, searched)
 	}
-	if err == nil && len(found) > 0 && searched < min(long, r.set.DetectSide) {
-		found, err = r.search(ctx, p, r.set.DetectSide)
+	if err == nil && len(found) > 0 && searched < side(r.set.DetectSide) {
+		found, err = r.search(ctx, p, side(r.set.DetectSide))
 	}
 	if err != nil {
 		return nil, err

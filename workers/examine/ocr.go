@@ -14,10 +14,8 @@ import (
 	"nightlight/pipeline/qr"
 )
 
-const (
-	readSide   = 1280 // longest side in pixels at which pictures are read
-	readFrames = 6    // most frames of a film or animation that are read
-)
+// readSide is the longest side in pixels at which pictures are read.
+const readSide = 1280
 
 // writing is a line of text or a QR code as it is kept for reviewers.
 type writing struct {
@@ -35,7 +33,7 @@ func (e *Examiner) read(ctx context.Context, d *media.Decoded, s *Sight) error {
 	if e.OCR != nil {
 		s.Add(pipeline.Findings{Models: e.OCR.Models()})
 	}
-	for _, f := range spread(d.Frames, readFrames) {
+	for _, f := range d.Frames {
 		if f.Picture == nil {
 			continue
 		}
@@ -176,16 +174,4 @@ func (p page) writings(in string, lines []ocr.Line) []writing {
 func (s *Sight) merge(f pipeline.Findings) {
 	f.Faults = slices.DeleteFunc(f.Faults, func(fault pipeline.Fault) bool { return slices.Contains(s.Faults, fault) })
 	s.Add(f)
-}
-
-// spread takes at most n frames, evenly, the first and the last among them.
-func spread(frames []media.Frame, n int) []media.Frame {
-	if len(frames) <= n {
-		return frames
-	}
-	out := make([]media.Frame, n)
-	for i := range out {
-		out[i] = frames[i*(len(frames)-1)/(n-1)]
-	}
-	return out
 }

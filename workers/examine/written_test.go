@@ -3,10 +3,14 @@ package examine_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/draw"
 	"image/jpeg"
 	"image/png"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -205,5 +209,53 @@ func TestAQRCodeIsJudgedByWhatItSaysAndDoes(t *testing.T) {
 		if lines := written(t, s); len(lines) != 1 || lines[0].Text != tt.code || lines[0].In != "qr" || lines[0].Box[0] < 240 {
 			t.Errorf("%s: kept %s", tt.code, s.OCR)
 		}
+	}
+}
+
+func TestWordsInAFilmAreJudgedWithTheirTime(t *testing.T) {
+	ffmpeg, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no ffmpeg")
+		}
+		t.Skip("no ffmpeg")
+	}
+	e, font := reading(t), ocrtest.Font(t)
+	e.Video = media.NewVideo(media.VideoOptions{})
+	dir := t.TempDir()
+	for i, words := range []string{"hello from the garden", rules.TestPhrase(pipeline.GroomingMeeting, "en")} {
+		page := ocrtest.Page(t, font, ocrtest.Looks[3*i], words)
+		img := image.NewNRGBA(image.Rect(0, 0, 854, 480))
+		draw.Draw(img, img.Rect, image.NewUniform(ocrtest.Looks[3*i].Paper), image.Point{}, draw.Src)
+		draw.Draw(img, page.Rect.Add(image.Pt(20, 100+150*i)), page, image.Point{}, draw.Src)
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)+".png"), b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	film := filepath.Join(dir, "film.mp4")
+	out, err := exec.CommandContext(t.Context(), ffmpeg, "-loglevel", "error", "-framerate", "1/3", "-i", filepath.Join(dir, "%d.png"), "-r", "10", "-g", "10", "-c:v", "mpeg4", "-q:v", "3", film).CombinedOutput()
+	if err != nil {
+		t.Fatalf("make a film: %v\n%s", err, out)
+	}
+	data, err := os.ReadFile(film)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := e.VideoFile(t.Context(), data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(s.Signals, func(s pipeline.Signal) bool {
+		return s.Label == pipeline.GroomingMeeting && s.In == "ocr" && s.Score > .9
+	})
+	if i < 0 {
+		t.Fatalf("read %s, faults %v: the phrase did not trip its label", s.OCR, s.Faults)
+	}
+	if sig := s.Signals[i]; sig.At == nil || *sig.At < 2.9 || *sig.At > 6 || sig.Box == nil || sig.Box[1] < 230 {
+		t.Errorf("got %+v at %v, want it after 3 s in the lower half", sig.Box, sig.At)
 	}
 }
