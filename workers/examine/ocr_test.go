@@ -1,0 +1,118 @@
+package examine
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"nightlight/pipeline"
+	"nightlight/pipeline/ocr"
+)
+
+// listener is a text classifier that remembers what it was given and finds a
+// word in it.
+type listener struct {
+	name, word string
+	score      float64
+	heard      *[]string
+	err        error
+}
+
+func (l listener) Ref() pipeline.ModelRef { return pipeline.ModelRef{Name: l.name, Version: "1"} }
+
+func (l listener) ClassifyText(_ context.Context, t pipeline.Text) ([]pipeline.Signal, error) {
+	*l.heard = append(*l.heard, t.Text)
+	at := strings.Index(t.Text, l.word)
+	if l.err != nil || at < 0 {
+		return nil, l.err
+	}
+	start := len([]rune(t.Text[:at]))
+	return []pipeline.Signal{{Label: pipeline.ScamFraud, Score: l.score, Source: l.name + "@1", Start: start, End: start + len([]rune(l.word))}}, nil
+}
+
+func read(text string, y float64) ocr.Line {
+	return ocr.Line{Text: text, Box: [4]float64{10, y, 100, 20}}
+}
+
+func TestWritingIsJudgedByTheRulesWholeAndByTheModelLineByLine(t *testing.T) {
+	var ruled, modelled []string
+	e := &Examiner{
+		Rules: listener{name: "rules", word: "free\nskins", score: .9, heard: &ruled},
+		Text:  listener{name: "model", word: "skins for you", score: .9, heard: &modelled},
+	}
+	lines := []ocr.Line{read("today at the fair", 0), read("hi", 30), read("they are free", 60), read("skins for you and me", 90)}
+	f, err := e.judgeLines(t.Context(), page{sx: 2, sy: 2}, "ocr", lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"today at the fair\nhi\nthey are free\nskins for you and me"}; !slices.Equal(ruled, want) {
+		t.Errorf("rules got %q, want %q", ruled, want)
+	}
+	if want := []string{"today at the fair", "hi\nthey are free", "skins for you and me"}; !slices.Equal(modelled, want) {
+		t.Errorf("the model got %q, want %q", modelled, want)
+	}
+	if len(f.Signals) != 2 {
+		t.Fatalf("got %+v, want a signal of each", f.Signals)
+	}
+	rule, model := f.Signals[0], f.Signals[1]
+	if rule.Score != .9 || rule.In != "ocr" || rule.Box == nil || *rule.Box != [4]int{20, 120, 200, 100} {
+		t.Errorf("rule: got %+v in %v", rule, rule.Box)
+	}
+	odds := func(p float64) float64 { return p / (1 - p) }
+	if got, want := odds(model.Score), odds(.9)*writtenOdds; math.Abs(got-want) > 1e-9 {
+		t.Errorf("model: odds %v, want %v", got, want)
+	}
+	if model.Start != 35 || model.End != 48 || model.Box == nil || *model.Box != [4]int{20, 180, 200, 40} {
+		t.Errorf("model: got %d–%d in %v", model.Start, model.End, model.Box)
+	}
+}
+
+func TestTheLastPieceTakesAllTheRest(t *testing.T) {
+	var ruled, modelled []string
+	e := &Examiner{Rules: listener{heard: &ruled, word: "-"}, Text: listener{heard: &modelled, word: "-"}}
+	var lines []ocr.Line
+	for i := range 3 * maxPieces {
+		lines = append(lines, read("a line of some length", float64(i)))
+	}
+	if _, err := e.readLines(t.Context(), lines); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(modelled); n != maxPieces || strings.Count(modelled[n-1], "\n") != 2*maxPieces {
+		t.Errorf("%d pieces, the last of %d lines", n, strings.Count(modelled[n-1], "\n")+1)
+	}
+}
+
+func TestWritingThatCannotBeJudgedIsNeverSilence(t *testing.T) {
+	var heard []string
+	lines := []ocr.Line{read("hello", 0)}
+	rules := listener{name: "rules", heard: &heard, word: "-"}
+	broken := listener{name: "broken", heard: &heard, err: errors.New("no")}
+	if _, err := (&Examiner{Rules: rules, Text: broken}).judgeLines(t.Context(), page{}, "ocr", lines); !errors.Is(err, ErrAgain) {
+		t.Errorf("a model that fails: got %v, want ErrAgain", err)
+	}
+	if _, err := (&Examiner{Rules: broken, Text: rules}).judgeLines(t.Context(), page{}, "ocr", lines); !errors.Is(err, ErrAgain) {
+		t.Errorf("rules that fail: got %v, want ErrAgain", err)
+	}
+	f, err := (&Examiner{Rules: rules}).judgeLines(t.Context(), page{}, "ocr", append(lines, read("once more and longer", 30), read("and again and longer", 60)))
+	if err != nil || len(f.Faults) != 1 || f.Faults[0].Reason != "missing_model" {
+		t.Errorf("no model: got %+v, %v, want one fault", f.Faults, err)
+	}
+}
+
+func TestAPictureThatCannotBeReadIsJudgedAgain(t *testing.T) {
+	failing := func(context.Context, []int64, []float32) ([]int64, []float32, error) {
+		return nil, nil, errors.New("no")
+	}
+	reader, err := ocr.New(ocr.Networks{Detect: failing, Turn: failing, Read: failing, Keys: []string{"a"}, Refs: []pipeline.ModelRef{{Name: "ocr", Version: "1"}}}, ocr.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := examiner(t, sees("a", .1))
+	e.OCR = reader
+	if _, err := e.Photo(t.Context(), card(t, pipeline.SexualExplicit)); !errors.Is(err, ErrAgain) {
+		t.Errorf("got %v, want ErrAgain", err)
+	}
+}
