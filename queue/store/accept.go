@@ -21,7 +21,9 @@ type NewItem struct {
 	UploadID string
 	// IdempotencyKey is the caller's, kept as a hash; empty for none.
 	IdempotencyKey string
-	// BodyHash tells whether a second request means the same item.
+	// BodyHash tells whether a second request means the same item. It is kept
+	// sealed under the item's key: a bare hash of a short message would give
+	// its words to whoever tries likely ones.
 	BodyHash [32]byte
 	// Queue is where the relay sends the first task; Stage defaults to
 	// StageJudge.
@@ -83,22 +85,27 @@ func (s *Store) AcceptBatch(ctx context.Context, items []NewItem) []AcceptedLine
 var errRace = errors.New("accepted by another at the same moment")
 
 func (s *Store) accept(ctx context.Context, n NewItem) (a Accepted, err error) {
-	key, err := s.keyring.NewKey()
+	own, err := s.keyring.NewKey()
 	if err != nil {
 		return Accepted{}, err
 	}
 	err = s.write(ctx, func(t *tx) error {
+		key := own // write may run this again
 		a = Accepted{ID: s.newID("item", t.at), State: Pending, ReceivedAt: timeOf(t.at)}
-		fresh, err := t.insertItem(a.ID, n)
+		hash, err := s.keyring.Seal(key, hashAAD(a.ID), n.BodyHash[:])
+		if err != nil {
+			return err
+		}
+		fresh, err := t.insertItem(a.ID, n, hash)
 		if err != nil {
 			return err
 		}
 		if !fresh {
-			a, err = t.acceptedBefore(n)
+			a, err = s.acceptedBefore(t, n)
 			return err
 		}
 		if n.UploadID != "" {
-			if key, err = t.attach(a.ID, n); err != nil {
+			if key, err = s.attach(t, a.ID, n); err != nil {
 				return err
 			}
 		}
@@ -115,10 +122,11 @@ func (s *Store) accept(ctx context.Context, n NewItem) (a Accepted, err error) {
 }
 
 func textAAD(itemID string) []byte { return []byte("text\x00" + itemID) }
+func hashAAD(itemID string) []byte { return []byte("hash\x00" + itemID) }
 
 // insertItem writes the item's row, or reports that one with the same
 // external id or idempotency key is there.
-func (t *tx) insertItem(id string, n NewItem) (fresh bool, err error) {
+func (t *tx) insertItem(id string, n NewItem, hash []byte) (fresh bool, err error) {
 	var idempotency string
 	if n.IdempotencyKey != "" {
 		idempotency = hexHash(n.IdempotencyKey)
@@ -127,7 +135,7 @@ func (t *tx) insertItem(id string, n NewItem) (fresh bool, err error) {
 			conversation_id, audience, locale, sent_at, received_at, media_key, media_type, media_bytes, media_sha256, stage, queue)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, '', '', 0, '', $15, $16)
 		ON CONFLICT DO NOTHING`,
-		id, n.Tenant, orNull(n.ExternalID), orNull(idempotency), n.BodyHash[:], string(n.Kind), n.Sender.ID, n.Sender.Age,
+		id, n.Tenant, orNull(n.ExternalID), orNull(idempotency), hash, string(n.Kind), n.Sender.ID, n.Sender.Age,
 		jsonOf(people(n.Recipients)), n.ConversationID, string(n.Audience), n.Locale, micros(n.SentAt), t.at, cmp.Or(n.Stage, StageJudge), n.Queue)
 	return done == 1, err
 }
@@ -147,40 +155,52 @@ func people(list []pipeline.Person) []pipeline.Person {
 	return list
 }
 
-// acceptedBefore finds the item that an equal request made.
-func (t *tx) acceptedBefore(n NewItem) (Accepted, error) {
+// acceptedBefore finds the item that an equal request made. An item whose key
+// is destroyed cannot be compared any more: its name stays spent, since an old
+// verdict must never answer for new words.
+func (s *Store) acceptedBefore(t *tx, n NewItem) (Accepted, error) {
 	type before struct {
 		Accepted
-		hash []byte
+		hash, key []byte
 	}
-	rows, err := allOf(t, `SELECT id, state, received_at, body_hash FROM items
-		WHERE tenant = $1 AND external_id = $2
-		UNION SELECT id, state, received_at, body_hash FROM items
-		WHERE tenant = $1 AND idempotency = $3`, args(n.Tenant, n.ExternalID, hexHash(n.IdempotencyKey)), func(row scanner) (b before, err error) {
-		var received int64
-		err = row.Scan(&b.ID, &b.State, &received, &b.hash)
-		b.ReceivedAt, b.Existing = timeOf(received), true
-		return b, err
-	})
+	const columns = "SELECT i.id, i.state, i.received_at, i.body_hash, k.wrapped FROM items i LEFT JOIN item_secrets k ON k.item_id = i.id"
+	rows, err := allOf(t, columns+" WHERE i.tenant = $1 AND i.external_id = $2 UNION "+columns+" WHERE i.tenant = $1 AND i.idempotency = $3",
+		args(n.Tenant, n.ExternalID, hexHash(n.IdempotencyKey)), func(row scanner) (b before, err error) {
+			var received int64
+			err = row.Scan(&b.ID, &b.State, &received, &b.hash, &b.key)
+			b.ReceivedAt, b.Existing = timeOf(received), true
+			return b, err
+		})
 	switch {
 	case err != nil:
 		return Accepted{}, err
 	case len(rows) == 0:
 		return Accepted{}, errRace
-	case len(rows) > 1, subtle.ConstantTimeCompare(rows[0].hash, n.BodyHash[:]) != 1:
+	case len(rows) > 1, len(rows[0].key) == 0:
+		return Accepted{}, ErrConflict
+	}
+	hash, err := s.keyring.Open(rows[0].key, hashAAD(rows[0].ID), rows[0].hash)
+	if err != nil {
+		return Accepted{}, err
+	}
+	if subtle.ConstantTimeCompare(hash, n.BodyHash[:]) != 1 {
 		return Accepted{}, ErrConflict
 	}
 	return rows[0].Accepted, nil
 }
 
 // attach gives the item its upload and the key under which that was stored.
-func (t *tx) attach(itemID string, n NewItem) (key []byte, err error) {
+func (s *Store) attach(t *tx, itemID string, n NewItem) (key []byte, err error) {
 	u, err := t.takeUpload(n.Tenant, n.UploadID, itemID)
 	if err != nil {
 		return nil, err
 	}
-	_, err = t.exec("UPDATE items SET media_key = $2, media_type = $3, media_bytes = $4, media_sha256 = $5 WHERE id = $1",
-		itemID, u.MediaKey, u.ContentType, u.Bytes, u.SHA256)
+	hash, err := s.keyring.Seal(u.Key, hashAAD(itemID), n.BodyHash[:])
+	if err != nil {
+		return nil, err
+	}
+	_, err = t.exec("UPDATE items SET media_key = $2, media_type = $3, media_bytes = $4, media_sha256 = $5, body_hash = $6 WHERE id = $1",
+		itemID, u.MediaKey, u.ContentType, u.Bytes, u.SHA256, hash)
 	if err != nil {
 		return nil, err
 	}

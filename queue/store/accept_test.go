@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -32,6 +34,21 @@ func TestAnAcceptedItemIsWhole(t *testing.T) {
 			t.Errorf("got tasks %+v, want one for the item", tasks)
 		}
 		w.well()
+	})
+}
+
+func TestTheRecordKeepsNoBareHashOfWords(t *testing.T) {
+	raw(t, func(w *world, db *sql.DB) {
+		tenant, err := w.CreateTenant(t.Context(), "hashes")
+		w.must(err)
+		w.tenant = tenant.ID
+		n := w.message("ok")
+		w.accept(n)
+		var kept []byte
+		w.must(db.QueryRow("SELECT body_hash FROM items").Scan(&kept))
+		if len(kept) <= len(n.BodyHash) || bytes.Contains(kept, n.BodyHash[:]) {
+			t.Errorf("got %d bytes that hold the hash itself, want them sealed: short words can be guessed from it", len(kept))
+		}
 	})
 }
 

@@ -144,12 +144,15 @@ func TestAccountsKeepGuardiansAndForget(t *testing.T) {
 		w.must(err)
 		open, _ := w.judged(held(3), notice("review"))
 		closed, _ := w.judged(allowed())
+		again := w.message("gone")
+		again.ConversationID = "elsewhere"
+		w.accept(again)
 		kept := w.accept(w.message("evidence"))
 		w.must(w.SetHold(t.Context(), w.tenant, kept, true, "report", "test"))
 		done, err := w.EraseAccount(t.Context(), w.tenant, "mia", "key")
 		w.must(err)
-		if done.Erased != 2 || done.Held != 1 {
-			t.Errorf("got %+v, want 2 erased and 1 held", done)
+		if done.Erased != 3 || done.Held != 1 {
+			t.Errorf("got %+v, want 3 erased and 1 held", done)
 		}
 		for _, id := range []string{open, closed} {
 			if it := w.item(id); it.State != store.Erased || it.Ending != store.EndErased || !it.Purged {
@@ -158,6 +161,9 @@ func TestAccountsKeepGuardiansAndForget(t *testing.T) {
 			if _, err := w.Text(t.Context(), w.tenant, id); !errors.Is(err, store.ErrErased) {
 				t.Errorf("got %v for the text, want ErrErased", err)
 			}
+		}
+		if _, err := w.Accept(t.Context(), again); !errors.Is(err, store.ErrConflict) {
+			t.Errorf("got %v for the name of an erased item, want ErrConflict: its words cannot be compared", err)
 		}
 		if text, err := w.Text(t.Context(), w.tenant, kept); text != "evidence" || err != nil {
 			t.Errorf("got %q, %v for what is under hold, want it kept", text, err)
