@@ -229,7 +229,7 @@ func refusalOf(err error) refusal {
 		{errBusy, refusal{http.StatusServiceUnavailable, "busy"}},
 		{ErrPassword, refusal{http.StatusBadRequest, "input"}},
 		{store.ErrNotFound, refusal{http.StatusNotFound, "missing"}},
-		{store.ErrForbidden, refusal{http.StatusForbidden, "role"}},
+		{store.ErrForbidden, refusal{http.StatusForbidden, "eyes"}}, // roles are errRole: the case itself says no
 		{store.ErrClaimed, refusal{http.StatusConflict, "claimed"}},
 		{store.ErrLost, refusal{http.StatusConflict, "lost"}},
 		{store.ErrDone, refusal{http.StatusConflict, "done"}},
