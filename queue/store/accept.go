@@ -156,7 +156,7 @@ func people(list []pipeline.Person) []pipeline.Person {
 }
 
 // acceptedBefore finds the item that an equal request made. An item whose key
-// is destroyed cannot be compared any more: its name stays spent, since an old
+// is destroyed or unknown cannot be compared: its name stays spent, since an old
 // verdict must never answer for new words.
 func (s *Store) acceptedBefore(t *tx, n NewItem) (Accepted, error) {
 	type before struct {
@@ -180,10 +180,7 @@ func (s *Store) acceptedBefore(t *tx, n NewItem) (Accepted, error) {
 		return Accepted{}, ErrConflict
 	}
 	hash, err := s.keyring.Open(rows[0].key, hashAAD(rows[0].ID), rows[0].hash)
-	if err != nil {
-		return Accepted{}, err
-	}
-	if subtle.ConstantTimeCompare(hash, n.BodyHash[:]) != 1 {
+	if err != nil || subtle.ConstantTimeCompare(hash, n.BodyHash[:]) != 1 {
 		return Accepted{}, ErrConflict
 	}
 	return rows[0].Accepted, nil
