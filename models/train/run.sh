@@ -6,7 +6,7 @@ data=$(cd "${1:?models/train/run.sh DATA [WORK]}" && pwd)
 work=${2:-train-work}
 mkdir -p "$work" && work=$(cd "$work" && pwd)
 encoder=$here/../weights/text-encoder linear=$here/../weights/text-linear tests=$here/../../eval/testdata
-steps_broad=${STEPS_BROAD:-1300} steps_corpus=${STEPS_CORPUS:-3600}
+steps_broad=${STEPS_BROAD:-1000} steps_corpus=${STEPS_CORPUS:-1600}
 export OMP_NUM_THREADS=${THREADS:-2} GOMP_SPINCOUNT=1000
 
 if [ ! -x "$work/venv/bin/python" ]; then
