@@ -216,6 +216,21 @@ func TestGuardiansAreToldOnlyWhenSomebodySaysSo(t *testing.T) {
 	}
 }
 
+func TestNobodyIsAskedAboutGuardiansWhereNoWordWaits(t *testing.T) {
+	h := openHouse(t)
+	text := "别的软件聊吧"
+	about := h.judge(h.accept(h.says("acct-sender-77", text)), nil, hears(pipeline.GroomingIsolation, .95, text, text)).CaseID
+	h.guardian() // bound, but nothing was written to them, as when they are part of the harm
+	rita := h.role(review.RoleReviewer)
+	page, _ := rita.opens()
+	if strings.Contains(page.body, `name="tell"`) {
+		t.Error("got a question about guardians although no word to them waits")
+	}
+	if got := rita.post("/console/case/"+about+"/decide", "token", page.token(), "action", "block").status; got != http.StatusSeeOther {
+		t.Errorf("got %d for a decision without word to guardians, want 303", got)
+	}
+}
+
 func TestASecondVoteIsBlind(t *testing.T) {
 	h := openHouse(t)
 	id := h.meeting()

@@ -113,21 +113,11 @@ func reasonOf(d review.Decision, about review.Case, item store.Item) string {
 	return "agree"
 }
 
-// noticeWaits reports whether word to a guardian waits for this decision.
+// noticeWaits reports whether word to a guardian waits for this decision. Where
+// a guardian takes part in the conversation none was written, so that there is
+// nothing to choose.
 func (c *Console) noticeWaits(v *visit, item store.Item) (bool, error) {
-	if item.Verdict == nil {
-		return false, nil
-	}
-	waits := slices.ContainsFunc(item.Verdict.Escalations, func(e pipeline.Escalation) bool { return e.To == "guardian" && e.After == "review" })
-	if !waits {
-		return false, nil
-	}
-	children := []string{item.Sender.ID}
-	for _, r := range item.Recipients {
-		children = append(children, r.ID)
-	}
-	bound, err := c.Store.Guardians(v.ctx(), item.Tenant, children...)
-	return len(bound) > 0, err
+	return c.Store.NoticeWaits(v.ctx(), item.Tenant, item.ID)
 }
 
 // undo takes the last vote back and gives the case that was opened since back

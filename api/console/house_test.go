@@ -142,8 +142,10 @@ func (h *house) judge(id string, evidence []store.Evidence, signals ...pipeline.
 	findings := pipeline.Findings{Signals: signals, Models: []pipeline.ModelRef{{Name: "test", Version: "1"}}}
 	v := pipeline.DefaultPolicy().Judge(l.Item, findings, time.Time{})
 	o := store.Outcome{Verdict: v, Evidence: evidence}
+	bound, err := h.store.Guardians(h.Context(), h.tenant, "acct-mia-42")
+	h.must(err)
 	for _, e := range v.Escalations {
-		if e.To == "guardian" {
+		if e.To == "guardian" && len(bound) > 0 { // as the workers do it
 			o.Notices = append(o.Notices, review.Notice{To: "guardian", Recipient: "guardian-1", Child: "acct-mia-42", TextKey: "grooming", Urgency: e.Urgency, After: e.After})
 		}
 	}

@@ -230,3 +230,15 @@ func (s *Store) DueDeliveries(ctx context.Context, limit int) ([]string, error) 
 	}
 	return list, nil
 }
+
+// NoticeWaits reports whether word to a guardian about the item waits for a
+// reviewer.
+func (s *Store) NoticeWaits(ctx context.Context, tenant, itemID string) (bool, error) {
+	var waiting int
+	err := s.reader(ctx).one("SELECT COUNT(*) FROM deliveries WHERE tenant = $1 AND item_id = $2 AND stage = 'notify' AND state = 'waiting'",
+		args(tenant, itemID), &waiting)
+	if err != nil {
+		return false, fmt.Errorf("notices of item %s: %w", itemID, err)
+	}
+	return waiting > 0, nil
+}
