@@ -1,5 +1,7 @@
 package qr
 
+import "github.com/makiuchi-d/gozxing"
+
 func greyOf(rgb []byte) []byte {
 	grey := make([]byte, len(rgb)/3)
 	for i := range grey {
@@ -46,7 +48,7 @@ func crossings(row []byte, sums []int) (hits int) {
 		}
 		copy(runs[:], runs[1:])
 		runs[4] = length
-		if was && finder(runs) {
+		if was && finder(runs, 1) {
 			hits++
 		}
 		was, length = dark, 1
@@ -54,8 +56,41 @@ func crossings(row []byte, sums []int) (hits int) {
 	return hits
 }
 
-// finder tells whether runs are as 1:1:3:1:1, each off by at most 0.6 of a module or a pixel.
-func finder(runs [5]int) bool {
+// maxMarks bounds the places that may be finder marks: the decoder tries every
+// three of them.
+const maxMarks = 400
+
+// crowded tells whether more places than maxMarks could be finder marks to the
+// decoder, which sees these very dots and asks for more.
+func crowded(dots *gozxing.BitMatrix) bool {
+	type cell struct{ x, y int }
+	seen := map[cell]bool{}
+	for y := range dots.GetHeight() {
+		var runs [5]int
+		was, length := false, 0
+		for x := 0; x <= dots.GetWidth(); x++ {
+			dark := x < dots.GetWidth() && dots.Get(x, y)
+			if dark == was && x < dots.GetWidth() {
+				length++
+				continue
+			}
+			copy(runs[:], runs[1:])
+			runs[4] = length
+			if was && finder(runs, 0) {
+				middle := x - runs[4] - runs[3] - runs[2]/2
+				if seen[cell{middle / 8, y / 8}] = true; len(seen) > maxMarks {
+					return true
+				}
+			}
+			was, length = dark, 1
+		}
+	}
+	return false
+}
+
+// finder tells whether runs are as 1:1:3:1:1, each off by at most half a module, as the decoder has it, or by floor
+// pixels.
+func finder(runs [5]int, floor float64) bool {
 	total := 0
 	for _, r := range runs {
 		if r == 0 {
@@ -67,7 +102,7 @@ func finder(runs [5]int) bool {
 		return false
 	}
 	module := float64(total) / 7
-	slack := max(0.6*module, 1)
+	slack := max(module/2, floor)
 	for i, r := range runs {
 		want, off := module, slack
 		if i == 2 {

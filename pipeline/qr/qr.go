@@ -48,6 +48,10 @@ func Read(width, height int, rgb []byte) (codes []Code, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read QR codes: %w", err)
 	}
+	dots, err := bitmap.GetBlackMatrix()
+	if err != nil || crowded(dots) {
+		return nil, nil // nothing to see, or more marks than the decoder can sort out in bearable time
+	}
 	found, err := multi.NewQRCodeMultiReader().DecodeMultiple(bitmap, nil)
 	if err != nil && len(found) == 0 {
 		return nil, nil // not found is its usual answer
