@@ -23,8 +23,8 @@ type Signal struct {
 	At *float64 `json:"at,omitempty"`
 	// Box is x, y, width, height in pixels of the oriented picture.
 	Box *[4]int `json:"box,omitempty"`
-	// In names the part of the item that was read: text, frame, ocr or
-	// transcript.
+	// In names the part of the item that was read: text, picture, frame, ocr,
+	// qr or transcript.
 	In string `json:"in,omitempty"`
 }
 
