@@ -91,7 +91,10 @@ def failures(m):
     if len(pair) == 2:
         out.append(f"- Points set on held-out hard negatives do not travel whole to another author's: {pair[0]:.1%} wrong on the former, {pair[1]:.1%} on the latter.")
     out += ["- The contrast statements for bullying.hate were written with the known kinds of functional tests in mind (derogation, counter-speech, praise, quoting); no case was copied, and overlap is checked.",
-            "- Labels of one family (insult and exclusion, secrecy and isolation, the two scams) are confused with each other more than with benign talk.",
+            "- The points at 0.5 were set on the held-out tenth of the corpus, its hard negatives and the held-out benign chat, so what is said of these at 0.5 is in sample; ranking figures are not.",
+            "- The adults' text messages gave no row and no threshold, but they were looked at before the end: their first figures led to more everyday chat in training and to points set once more by hard negatives. "
+            "The figures above are therefore not from a single blind look.",
+            "- Training was run step by step, with these commands; `run.sh` as a whole has not been run from an empty folder.",
             "- Adults' posts (COLD, EDOS, tweets) taught it what abuse is; COLD dev is far easier than COLD test, and thresholds set on dev are brave.",
             "- Sarcasm, in-jokes, names of people, and meaning that needs more than the last four messages are not read. Other languages than zh and en are not supported.",
             "- It scores texts; it does not know ages. Age and policy decide elsewhere."]
