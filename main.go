@@ -137,24 +137,46 @@ type useError struct{ error }
 
 func wrongUse(format string, args ...any) error { return &useError{fmt.Errorf(format, args...)} }
 
-// readConfig reads the YAML settings file: keys are flag names. What stands
-// in the environment wins over it.
+// settingsFile is the YAML settings file: keys are flag names.
+type settingsFile map[string]any
+
 func readConfig(r io.Reader) (kong.Resolver, error) {
-	values := map[string]any{}
-	if err := yaml.NewDecoder(r).Decode(&values); err != nil && !errors.Is(err, io.EOF) {
+	f := settingsFile{}
+	if err := yaml.NewDecoder(r).Decode(&f); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("settings file: %w", err)
 	}
-	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		for _, env := range flag.Tag.Envs {
-			if _, set := os.LookupEnv(env); set {
-				return nil, nil
-			}
+	return f, nil
+}
+
+// Validate refuses keys that are no flag: a misspelt setting must not be
+// passed over.
+func (f settingsFile) Validate(app *kong.Application) error {
+	known := map[string]bool{}
+	_ = kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok {
+			known[flag.Name] = true
 		}
-		if v, ok := values[flag.Name]; ok {
-			return fmt.Sprint(v), nil
+		return next(nil)
+	})
+	for key := range f {
+		if !known[key] {
+			return fmt.Errorf("settings file: %q is no setting", key)
 		}
-		return nil, nil
-	}), nil
+	}
+	return nil
+}
+
+// Resolve gives the file's value of a flag, unless the environment has one.
+func (f settingsFile) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	for _, env := range flag.Tag.Envs {
+		if _, set := os.LookupEnv(env); set {
+			return nil, nil
+		}
+	}
+	if v, ok := f[flag.Name]; ok {
+		return fmt.Sprint(v), nil
+	}
+	return nil, nil
 }
 
 // --- settings shared by commands ---
@@ -232,6 +254,18 @@ func (h *house) Close() error {
 	return errors.Join(errs...)
 }
 
+// existingRecord opens a record that must be there: a question about a folder
+// that somebody mistyped must not be answered well.
+func existingRecord(ctx context.Context, f dataFlags) (*store.Store, error) {
+	if f.Database == "" {
+		if _, err := os.Stat(filepath.Join(f.Data, "nightlight.db")); err != nil {
+			return nil, wrongUse("--data: no Nightlight database in %s", f.Data)
+		}
+	}
+	st, _, err := openRecord(ctx, f)
+	return st, err
+}
+
 // openRecord opens keys and database, and migrates.
 func openRecord(ctx context.Context, f dataFlags) (*store.Store, *media.Keyring, error) {
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
@@ -299,6 +333,9 @@ func openObjects(ctx context.Context, f serveFlags) (media.Store, error) {
 	bucket, prefix, _ := strings.Cut(rest, "/")
 	if !ok || bucket == "" || f.S3Endpoint == "" {
 		return nil, wrongUse("--media: want s3://BUCKET/PREFIX and --s3-endpoint")
+	}
+	if prefix != "" && !strings.HasSuffix(prefix, "/") {
+		prefix += "/"
 	}
 	return media.OpenS3(ctx, media.S3Options{Endpoint: f.S3Endpoint, Insecure: f.S3Plain, Region: f.S3Region, Bucket: bucket, Prefix: prefix, AccessKey: f.S3AccessKey, SecretKey: f.S3SecretKey})
 }
@@ -804,8 +841,8 @@ func addUser(ctx context.Context, st *store.Store, u credentialsUser) error {
 // --- score ---
 
 type scoreCommand struct {
-	MediaFiles []string `name:"media" help:"Judge these files instead of lines." type:"existingfile" placeholder:"FILE" sep:"none"`
-	More       []string `arg:"" optional:"" help:"Further files after --media." type:"existingfile"`
+	MediaFiles []string `name:"media" help:"Judge these files instead of lines." type:"path" placeholder:"FILE" sep:"none"`
+	More       []string `arg:"" optional:"" help:"Further files after --media." type:"path"`
 	Policy     string   `help:"Policy file (default: the one built in)." type:"path" placeholder:"FILE"`
 	NoPolicy   bool     `help:"Leave the action out."`
 	Models     string   `help:"Folder that holds .cache/nightlight and models/weights." type:"path" placeholder:"DIR"`
@@ -853,6 +890,7 @@ type evalCommand struct {
 	Run     evalRunCommand     `cmd:"" help:"Judge data sets by the code that serves, and print their figures."`
 	Compare evalCompareCommand `cmd:"" help:"Print two runs side by side."`
 	Gate    evalGateCommand    `cmd:"" help:"Exit 1 when the second run is worse than the first."`
+	Report  evalReportCommand  `cmd:"" help:"Print the tables of a run that was written with --out."`
 	Sets    evalSetsCommand    `cmd:"" help:"List the known data sets."`
 	Samples evalSamplesCommand `cmd:"" help:"Send the sample items to a running Nightlight."`
 	Load    evalLoadCommand    `cmd:"" help:"Send messages to a running Nightlight at a rate, open loop."`
@@ -942,6 +980,28 @@ func (c *evalCompareCommand) Run() error {
 		return err
 	}
 	return eval.Compare(os.Stdout, before, after)
+}
+
+type evalReportCommand struct {
+	File string `arg:"" help:"Results that eval run --out wrote." type:"existingfile"`
+	JSON bool   `help:"Print JSON."`
+}
+
+// Run prints the tables.
+func (c *evalReportCommand) Run() error {
+	list, err := eval.ReadResults(c.File)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return show(list, nil, true)
+	}
+	for _, r := range list {
+		if err := r.Print(os.Stdout); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type evalGateCommand struct{ evalCompareCommand }
@@ -1175,7 +1235,7 @@ type policyExplainCommand struct {
 
 // Run prints an item's verdict with its reasons.
 func (c *policyExplainCommand) Run(ctx context.Context) error {
-	st, _, err := openRecord(ctx, c.dataFlags)
+	st, err := existingRecord(ctx, c.dataFlags)
 	if err != nil {
 		return err
 	}
@@ -1250,7 +1310,7 @@ type reconcileCommand struct {
 
 // Run proves that nothing was lost or done twice.
 func (c *reconcileCommand) Run(ctx context.Context) error {
-	st, _, err := openRecord(ctx, c.dataFlags)
+	st, err := existingRecord(ctx, c.dataFlags)
 	if err != nil {
 		return err
 	}
@@ -1287,7 +1347,7 @@ type auditVerifyCommand struct {
 
 // Run verifies the audit log.
 func (c *auditVerifyCommand) Run(ctx context.Context) error {
-	st, _, err := openRecord(ctx, c.dataFlags)
+	st, err := existingRecord(ctx, c.dataFlags)
 	if err != nil {
 		return err
 	}
@@ -1304,10 +1364,14 @@ func (c *auditVerifyCommand) Run(ctx context.Context) error {
 	return show(r, append(rows, []string{"chain", "whole"}), c.JSON)
 }
 
-type versionCommand struct{}
+type versionCommand struct {
+	JSON bool `help:"Print JSON."`
+}
 
 // Run prints the version.
-func (versionCommand) Run() error { fmt.Println("nightlight", version); return nil }
+func (c versionCommand) Run() error {
+	return show(map[string]string{"version": version}, [][]string{{"nightlight " + version}}, c.JSON)
+}
 
 type healthCommand struct {
 	URL string `arg:"" help:"Address to ask."`

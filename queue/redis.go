@@ -130,7 +130,8 @@ func startServer(ctx context.Context, path, dir string) (*Redis, error) {
 // SIGKILL. Linux ties that to the starting thread, so the goroutine keeps its
 // thread until the command ends.
 func startTied(cmd *exec.Cmd) (<-chan struct{}, error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	// A group of its own: Ctrl-C must not stop Redis before the workers drained.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	started, ended := make(chan error, 1), make(chan struct{})
 	go func() {
 		runtime.LockOSThread()

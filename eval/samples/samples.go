@@ -63,7 +63,7 @@ func All(ctx context.Context) []Sample {
 		}}
 	}
 	list := []Sample{
-		message("a plain message, zh", "放学一起打球吗", 10, 10, client.Closed, ""),
+		message("a plain message, zh", "今天作业好多啊", 10, 10, client.Closed, ""),
 		message("a plain message, en", "did you finish the maths homework", 10, 10, client.Closed, ""),
 		message("hyperbole, zh", "笑死我了哈哈哈哈", 10, 10, client.Closed, ""),
 		message("gives a number away, zh", "我电话13800000000 打给我", 16, 16, client.Closed, pipeline.PrivacyGives),
