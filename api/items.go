@@ -117,9 +117,10 @@ func (a *API) take(c *call, b ItemBody, idempotency string) error {
 // newItem is the item as the record takes it. Content that a client put
 // straight into the bucket is checked and sealed here, before any answer.
 func (a *API) newItem(c *call, b ItemBody, idempotency string) (store.NewItem, error) {
+	it := b.item(c.tenant())
 	n := store.NewItem{
-		Item: b.item(c.tenant()), UploadID: b.UploadID, IdempotencyKey: idempotency,
-		Queue: queue.QueueFor(b.Kind), Stage: store.StageJudge,
+		Item: it, UploadID: b.UploadID, IdempotencyKey: idempotency,
+		Queue: queue.QueueFor(it.Kind, it.Sender, it.Recipients), Stage: store.StageJudge,
 	}
 	sum := ""
 	if b.UploadID != "" {

@@ -303,7 +303,7 @@ func TestEachKindHasAQueueThatSomeClassServes(t *testing.T) {
 		}
 	}
 	for _, k := range pipeline.Kinds {
-		if !served[QueueFor(k)] {
+		if !served[QueueFor(k, pipeline.Person{}, nil)] {
 			t.Errorf("nobody serves %s", k)
 		}
 	}
@@ -314,6 +314,29 @@ func TestEachKindHasAQueueThatSomeClassServes(t *testing.T) {
 	}
 	if _, err := Classes(2, "vidoe"); err == nil {
 		t.Error("a misspelt class is taken")
+	}
+}
+
+func TestAnAdultsMessageToAChildComesFirst(t *testing.T) {
+	of := func(age int) pipeline.Person { return pipeline.Person{ID: "p", Age: &age} }
+	unknown := pipeline.Person{ID: "p"}
+	tests := []struct {
+		name     string
+		kind     pipeline.Kind
+		from, to pipeline.Person
+		want     string
+	}{
+		{"an adult to a child", pipeline.KindMessage, of(40), of(9), QueueUrgent},
+		{"somebody of unknown age to a child", pipeline.KindMessage, unknown, of(9), QueueUrgent},
+		{"nobody's age is known", pipeline.KindMessage, unknown, unknown, QueueUrgent},
+		{"a child to a child", pipeline.KindMessage, of(9), of(9), QueueText},
+		{"an adult to an adult", pipeline.KindMessage, of(40), of(40), QueueText},
+		{"a photo has its own queue", pipeline.KindPhoto, of(40), of(9), QueuePhoto},
+	}
+	for _, tt := range tests {
+		if got := QueueFor(tt.kind, tt.from, []pipeline.Person{tt.to}); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package queue
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"nightlight/pipeline"
@@ -11,8 +12,8 @@ import (
 // Queue names, one server class each, so that a slow video cannot starve an
 // urgent message.
 const (
-	QueueUrgent  = "urgent"  // messages that were sent again after a fault
-	QueueText    = "text"    // messages
+	QueueUrgent  = "urgent"  // messages from an adult, or a stranger of unknown age, to a minor
+	QueueText    = "text"    // other messages
 	QueuePhoto   = "photo"   // photos
 	QueueVideo   = "video"   // videos and voice notes
 	QueueEffects = "effects" // webhooks and notices
@@ -50,16 +51,25 @@ func (t Task) ID() string {
 	return fmt.Sprintf("%s:%s:%d", t.Subject, t.Stage, t.Sends)
 }
 
-// QueueFor names the queue of an item's judging.
-func QueueFor(k pipeline.Kind) string {
+// QueueFor names the queue of an item's judging. Messages from somebody who
+// is no known minor to somebody who is no known adult come before others: that
+// is where a minute can matter.
+func QueueFor(k pipeline.Kind, sender pipeline.Person, recipients []pipeline.Person) string {
 	switch k {
 	case pipeline.KindPhoto:
 		return QueuePhoto
 	case pipeline.KindVideo, pipeline.KindVoice:
 		return QueueVideo
 	}
+	toMinor := slices.ContainsFunc(recipients, func(p pipeline.Person) bool { return !adult(p) })
+	if toMinor && (sender.Age == nil || adult(sender)) {
+		return QueueUrgent
+	}
 	return QueueText
 }
+
+// adult reports whether p is known to be of age.
+func adult(p pipeline.Person) bool { return p.Age != nil && *p.Age >= 18 }
 
 // errPayload is a task that no relay of ours could have written.
 var errPayload = errors.New("task payload is not an id")
