@@ -194,11 +194,11 @@ type serveFlags struct {
 	dataFlags
 	Redis          string        `help:"redis://… (default: redis-server from PATH, on loopback)." placeholder:"URI"`
 	Media          string        `help:"s3://BUCKET/PREFIX (default: a folder in the data folder)." placeholder:"URI"`
-	S3Endpoint     string        `name:"s3-endpoint" help:"host:port of the S3 server." placeholder:"HOST:PORT"`
-	S3Region       string        `name:"s3-region" help:"S3 region." default:"us-east-1"`
-	S3AccessKey    string        `name:"s3-access-key" help:"S3 access key." placeholder:"KEY"`
-	S3SecretKey    string        `name:"s3-secret-key" help:"S3 secret key." placeholder:"KEY"`
-	S3Plain        bool          `name:"s3-plain" help:"S3 over plain HTTP, for a server on this machine."`
+	S3Endpoint     string        `name:"s3-endpoint" env:"NIGHTLIGHT_S3_ENDPOINT" help:"host:port of the S3 server." placeholder:"HOST:PORT"`
+	S3Region       string        `name:"s3-region" env:"NIGHTLIGHT_S3_REGION" help:"S3 region." default:"us-east-1"`
+	S3AccessKey    string        `name:"s3-access-key" env:"NIGHTLIGHT_S3_ACCESS_KEY" help:"S3 access key." placeholder:"KEY"`
+	S3SecretKey    string        `name:"s3-secret-key" env:"NIGHTLIGHT_S3_SECRET_KEY" help:"S3 secret key." placeholder:"KEY"`
+	S3Plain        bool          `name:"s3-plain" env:"NIGHTLIGHT_S3_PLAIN" help:"S3 over plain HTTP, for a server on this machine."`
 	Policy         string        `help:"Policy file (default: the one built in)." type:"path" placeholder:"FILE"`
 	Models         string        `help:"Folder that holds .cache/nightlight and models/weights (default: found beside the binary)." type:"path" placeholder:"DIR"`
 	WebhookAllow   []string      `help:"Private networks that webhooks may reach, such as 127.0.0.0/8." placeholder:"CIDR"`

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -82,6 +83,29 @@ func TestEveryServiceOfTheComposeFileHasAHealthCheck(t *testing.T) {
 		}
 		if strings.HasSuffix(s.Image, ":latest") {
 			t.Errorf("%s is not pinned", name)
+		}
+	}
+}
+
+func TestEverySettingOfTheComposeFileIsOneThatTheProgramKnows(t *testing.T) {
+	help, err := exec.Command(mustBinary(t), "work", "--help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`NIGHTLIGHT_[A-Z0-9_]+`)
+	known := map[string]bool{}
+	for _, name := range names.FindAllString(strings.Join(strings.Fields(string(help)), " "), -1) {
+		known[name] = true
+	}
+	for _, file := range []string{"compose.yaml", "Dockerfile", ".ci/scale"} {
+		found := names.FindAllString(read(t, file), -1)
+		if len(found) == 0 {
+			t.Errorf("%s sets nothing", file)
+		}
+		for _, name := range found {
+			if !known[name] {
+				t.Errorf("%s sets %s, which the program does not know", file, name)
+			}
 		}
 	}
 }
