@@ -93,3 +93,13 @@ func TestBothBooksHaveTheSameKeys(t *testing.T) {
 		t.Errorf("letters: zh %d, en %d", len(zh.Guardian), len(en.Guardian))
 	}
 }
+
+func TestNoGuardianHearsBeforeAPersonLookedBecauseTheLettersSaySo(t *testing.T) {
+	for label, rule := range pipeline.DefaultPolicy().Labels {
+		for _, h := range rule.Hear {
+			if h.Who == "guardian" && h.After != "review" {
+				t.Errorf("%s: a guardian would be told that a person has looked before one has", label)
+			}
+		}
+	}
+}
