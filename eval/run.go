@@ -49,6 +49,8 @@ type Result struct {
 	// Held is the rate of benign or hard-negative texts held or worse.
 	Held     *Interval `json:"held,omitempty"`
 	HardHeld *Interval `json:"hard_held,omitempty"`
+	// Evasions tells by way of rewriting what it costs.
+	Evasions map[string]*Evasion `json:"evasions,omitempty"`
 	// MinRecallAt1 and MeanRecallAt1 sum Labels up.
 	MinRecallAt1  float64 `json:"min_recall_at_1_percent_fpr,omitempty"`
 	MeanRecallAt1 float64 `json:"mean_recall_at_1_percent_fpr,omitempty"`
@@ -56,6 +58,9 @@ type Result struct {
 
 // Run judges one set.
 func (r *Runner) Run(ctx context.Context, s Set) (Result, error) {
+	if s.Kind == "evasion" {
+		return r.evade(ctx, s)
+	}
 	list, err := s.Load(r.Root, r.Sets)
 	if err != nil {
 		return Result{}, err
@@ -215,6 +220,10 @@ func (res Result) Print(w io.Writer) error {
 	if res.HardHeld != nil {
 		fmt.Fprintf(t, "hard negatives held or worse\t%s\n", percent(*res.HardHeld))
 		fmt.Fprintf(t, "recall at 1 %% false positives\tmean %.3f\tlowest %.3f\n", res.MeanRecallAt1, res.MinRecallAt1)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(res.Evasions)) {
+		e := res.Evasions[kind]
+		fmt.Fprintf(t, "%s\t%d texts\trecall %.3f plain, %.3f rewritten\tloss %s\n", kind, e.Texts, e.Plain, e.Rewritten, span(e.Loss))
 	}
 	if res.Card != nil || res.Labels != nil {
 		fmt.Fprintf(t, "\tn\tpos\taccuracy\tprecision\trecall\tF1\tmacro-F1\tAUC\trecall@1%%FPR\tECE\n")

@@ -65,7 +65,8 @@ func TestTheOwnTestSeedsCoverEveryLabelAndAreWellFormed(t *testing.T) {
 }
 
 func TestLongTestTextsDoNotStandInTheTrainingCorpus(t *testing.T) {
-	train := corpus(t, "models/train/corpus/train", "models/train/corpus/hard", "models/train/corpus/benign")
+	train := corpus(t, "models/train/corpus/train", "models/train/corpus/hard", "models/train/corpus/benign",
+		"models/train/corpus/tune/train", "models/train/corpus/tune/hard", "models/train/contrast/train", "models/train/contrast/hard")
 	test := corpus(t, "eval/testdata/seeds", "eval/testdata/hard")
 	shared := 0
 	for text, file := range test {
@@ -78,7 +79,7 @@ func TestLongTestTextsDoNotStandInTheTrainingCorpus(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d short texts are in both and are dropped from training", shared)
+	t.Logf("%d short texts are in both and are dropped from training and tuning", shared)
 }
 
 func TestASeedLineIsReadWithItsContextAndLabels(t *testing.T) {
