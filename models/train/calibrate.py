@@ -1,11 +1,14 @@
 """Turns logits into scores whose 0.5 is each label's decision point.
 
 score = sigmoid(a * logit + b), a and b by label and script ("zh" where the folded text holds a Han
-character U+4E00..U+9FFF, else "en"). The decision point is the lowest logit that keeps to a budget
-of false positives on held-out benign chat, on COLD dev's harmless posts (for labels that such posts do not carry) and on held-out texts of other labels; labels whose misses
-cost most get a larger budget. For the two labels that public sets test, the point with the best mean
-macro-F1 on those sets' development splits is taken where it lies inside the budget. The slope is the
-likelihood's, given that point. Only held-out rows with a training licence are used.
+character U+4E00..U+9FFF, else "en"). Logits are those that the product acts on: the highest over the
+readings of a text. Decision points follow one budget: the share of harmless everyday messages that
+may reach the point of any label (ANY), and of hard negatives that of a wrong one (WRONG). Both are
+counted on lines by authors who wrote nothing to train on; the budget is shared out evenly among
+labels, threefold to those whose misses cost most. Shares too small to count are read off an
+exponential tail. For the two labels that public sets test, the point with the best mean macro-F1 on
+those sets' development splits is taken where it lies above what everyday chat demands. The slope is
+the likelihood's, given that point. Only held-out rows with a training licence are used.
 """
 import json
 import math
@@ -15,11 +18,9 @@ import numpy as np
 import data
 from labels import BULLYING, INDEX, LABELS, URGENT
 
-# Shares of held-out benign chat a label may reach 0.5 on, tried from the left until at most ANY of the
-# benign messages, and ANY_CHAT of our own everyday chat and hard negatives, reach it with any label.
-BENIGN = (0.003, 0.002, 0.0015, 0.001, 0.0005, 0.0)
-ANY, ANY_CHAT = 0.01, 0.02
-OTHER, OTHER_URGENT = 0.015, 0.03  # the same on held-out texts of other labels, hard negatives included
+ANY, WRONG = 0.008, 0.04
+URGENT_SHARE = 3.0
+OTHER = 0.02  # of texts that carry other labels
 
 
 def script(text):
@@ -40,20 +41,16 @@ def tuning_rows(folder, valid):
 
 
 def above(z, share):
-    """The lowest threshold that at most this share of z lies over."""
+    """The threshold that a share of z lies over; a share of under five texts by an exponential tail."""
     down = np.sort(z)[::-1]
-    k = int(share * len(down) + 0.5)
-    return float(down[k]) + 1e-3 if len(down) > k else -20.0
-
-
-def point(z, positive, benign, other, share, urgent):
-    """(threshold, floor): the lowest inside both budgets, but none below what finds 97 % of the
-    positives, for nothing is gained there; the floor is what benign chat alone demands."""
-    floor = above(z[benign], share * (1.5 if urgent else 1.0))
-    t = max(floor, above(z[other], OTHER_URGENT if urgent else OTHER))
-    if positive.any():
-        t = max(t, float(np.quantile(z[positive], 0.03)) - 1e-3) if t > -19 else t
-    return t, floor
+    n = len(down)
+    if n == 0:
+        return -20.0
+    if share * n >= 5:
+        return float(down[min(n - 1, int(share * n))]) + 1e-3
+    k = min(n - 1, max(10, int(0.03 * n)))
+    base = down[k]
+    return float(base + (down[:k] - base).mean() * math.log(max(1.0, k / n / share)))
 
 
 def slope(z, y, t):
@@ -76,73 +73,68 @@ def macro_f1(hit, gold):
 
 
 def fit(z, rows):
-    """({label: {"all"|"zh"|"en": (a, b)}}, metrics) by the first budget that keeps benign chat quiet."""
+    """({label: {"all"|"zh"|"en": (a, b)}}, metrics), with the largest budget that keeps to ANY and WRONG."""
     src = np.array([r.src for r in rows])
     lang = np.array([script(r.text) for r in rows])
     y = np.stack([r.y for r in rows]) > 0.5
+    sure = np.stack([r.w for r in rows]) >= 1
+    tune = np.array([getattr(r, "tune", False) for r in rows])
     own = (src == "corpus") | (src == "hard")
+    near = tune & (src == "chat")
+    hard = tune & (src == "hard")
     calm = (src == "kdconv") | (src == "chatterbot") | (src == "chat")
-    posts = np.array([r.src == "cold-dev" and r.label == 0 for r in rows])
+    posts = np.array([r.src in ("cold-dev", "edos-dev") and r.label == 0 for r in rows])
     gold = np.array([getattr(r, "label", 0) for r in rows]) > 0
-    for share in BENIGN:
-        points = {name: points_of(z[:, i], y[:, i], own, calm | posts if i in data.RARE else calm, lang, share, name in URGENT)
-                  for i, name in enumerate(LABELS)}
-        public_points(z, src, lang, own, y, gold, points)
-        near = (src == "chat") | (src == "hard")
-        quiet(np.where(y, -20, z)[near], lang[near], points)
-        table = {}
+
+    def points_at(share):
+        points = {}
         for i, name in enumerate(LABELS):
-            table[name] = {}
-            for code, (t, _) in points[name].items():
-                use = (own | calm) & (lang == code if code != "all" else True)
-                a = slope(z[use, i], y[use, i], t)
-                table[name][code] = (a, -a * t)
-        p = apply(z, lang, table)
-        if (p[calm].max(1) >= 0.5).mean() <= ANY:
-            break
-    metrics = {"labels": {}, "benign_share": share}
+            mine = share * (URGENT_SHARE if name in URGENT else 1.0)
+            points[name] = {}
+            for code in ("zh", "en"):
+                here = lang == code
+                floor = above(z[near & here, i], mine)
+                if i in data.RARE:
+                    floor = max(floor, above(z[(calm | posts) & here, i], mine))
+                wrong = above(z[hard & here & ~y[:, i], i], mine * WRONG / ANY)
+                other = above(z[own & here & ~y[:, i] & sure[:, i], i], OTHER)
+                points[name][code] = (max(floor, wrong, other), floor)
+        public_points(z, src, lang, own, y, gold, points)
+        return points
+
+    def loud(points):
+        t = np.stack([[points[name][code][0] for name in LABELS] for code in lang])
+        over = (z >= t) & ~y
+        return over[near].any(1).mean(), over[hard].any(1).mean()
+
+    low, high = 1e-6, 0.02
+    for _ in range(24):
+        share = math.sqrt(low * high)
+        noise, wrong = loud(points_at(share))
+        low, high = (share, high) if noise <= ANY and wrong <= WRONG else (low, share)
+    points = points_at(low)
+    table = {}
     for i, name in enumerate(LABELS):
-        metrics["labels"][name] = figures(z[:, i], p[:, i], y[:, i], own, calm)
+        table[name] = {}
+        for code, (t, _) in points[name].items():
+            use = (own | calm) & (lang == code) & (sure[:, i] | y[:, i])
+            a = slope(z[use, i], y[use, i], t)
+            table[name][code] = (a, -a * t)
+    p = apply(z, lang, table)
+    metrics = {"labels": {}, "share": low}
+    for i, name in enumerate(LABELS):
+        metrics["labels"][name] = figures(z[:, i], p[:, i], y[:, i], own & sure[:, i] | own & y[:, i], calm)
     metrics["benign_any"] = round(float((p[calm].max(1) >= 0.5).mean()), 4)
-    metrics["chat_any"] = round(float((p[src == "chat"].max(1, initial=0) >= 0.5).mean()), 4)
-    harmful = own & y.any(1)
+    metrics["chat_any"] = round(float((p[near].max(1, initial=0) >= 0.5).mean()), 4)
+    harmful = tune & own & y.any(1)
     metrics["harmful_any"] = round(float((p[harmful].max(1) >= 0.5).mean()), 4)
-    hard = src == "hard"
-    if hard.any():
-        metrics["hard_wrong"] = round(float(((p[hard] >= 0.5) & ~y[hard]).any(1).mean()), 4)
+    metrics["harmful_right"] = round(float(((p[harmful] >= 0.5) & y[harmful]).any(1).mean()), 4)
+    metrics["hard_wrong"] = round(float(((p[hard] >= 0.5) & ~y[hard]).any(1).mean()), 4)
     for name, cols in (("cold-dev", BULLYING), ("edos-dev", [INDEX["bullying.hate"]])):
         at = src == name
         metrics[name] = {"macro_f1": round(macro_f1(p[at][:, cols].max(1) >= 0.5, gold[at]), 4),
                          "auc": round(auc(p[at][:, cols].max(1), gold[at]), 4)}
     return table, metrics
-
-
-def points_of(z, y, own, calm, lang, share, urgent):
-    out = {}
-    for code in ("all", "zh", "en"):
-        here = np.ones(len(z), bool) if code == "all" else lang == code
-        positive = own & here & y
-        if code != "all" and positive.sum() < 6:
-            floor = above(z[calm & here], share * (1.5 if urgent else 1.0))
-            out[code] = (max(out["all"][0], floor), floor)
-        else:
-            out[code] = point(z, positive, calm & here, own & here & ~y, share, urgent)
-    return out
-
-
-def quiet(z, lang, points):
-    """Our own everyday chat and hard negatives are the nearest to what will come: raises points until
-    all but the loudest ANY_CHAT of these lines stay under every point of a label they do not carry."""
-    for code in ("zh", "en"):
-        mine = z[lang == code]
-        if len(mine) < 40:
-            continue
-        t = np.array([points[name][code][0] for name in LABELS])
-        loud = np.argsort(-(mine - t).max(1))
-        rest = mine[loud[int(ANY_CHAT * len(mine) + 0.5):]]
-        for i, name in enumerate(LABELS):
-            near = float(rest[:, i].max()) + 1e-3
-            points[name][code] = (max(t[i], near), max(points[name][code][1], near))
 
 
 def public_points(z, src, lang, own, y, gold, points):

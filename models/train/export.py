@@ -96,13 +96,9 @@ def quantise(source, target):
                      extra_options={"MatMulConstBOnly": True, "DefaultTensorType": T.FLOAT})
 
 
-def load(path, weights, e5_path):
+def load(path, weights):
     pieces, _ = tokenizer.load(f"{weights}/vocab.tsv.gz")
-    saved = torch.load(path, map_location="cpu")
-    layers = [int(n) for n in saved["layers"].split(",")]
-    net = model.from_e5(e5_path, pieces, layers)
-    net.load_state_dict(saved["average"])
-    return net.eval()
+    return model.restore(torch.load(path, map_location="cpu"), len(pieces)).eval()
 
 
 def session(path, threads=1):
@@ -125,27 +121,28 @@ def run(s, inputs):
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--from", dest="source", required=True)
-    p.add_argument("--e5", required=True)
     p.add_argument("--weights", required=True)
     p.add_argument("--work", required=True)
+    p.add_argument("--name", default="encoder", help="of the float32 graphs in --work")
+    p.add_argument("--to", default=None, help="the int8 graph; without it, the one that ships")
     a = p.parse_args()
-    net = load(a.source, a.weights, a.e5)
-    build(net, f"{a.work}/encoder.fp32.onnx", False)
-    build(net, f"{a.work}/encoder.mixed.onnx", True)
-    target = f"{a.weights}/model.onnx"
-    quantise(f"{a.work}/encoder.mixed.onnx", target)
+    net = load(a.source, a.weights)
+    build(net, f"{a.work}/{a.name}.fp32.onnx", False)
+    build(net, f"{a.work}/{a.name}.mixed.onnx", True)
+    target = a.to or f"{a.weights}/model.onnx"
+    quantise(f"{a.work}/{a.name}.mixed.onnx", target)
     rng = np.random.default_rng(1)
     inputs = [[0] + rng.integers(7, net.word.weight.shape[0], n).tolist() + [2] for n in (1, 5, 12, 40, 90)]
     with torch.no_grad():
         want = np.stack([net(torch.tensor([i]), torch.ones(1, len(i), dtype=torch.long))[0].numpy() for i in inputs])
-    got = run(session(f"{a.work}/encoder.fp32.onnx"), inputs)
+    got = run(session(f"{a.work}/{a.name}.fp32.onnx"), inputs)
     low = run(session(target), inputs)
     print("float32 graph against torch, largest difference", float(np.abs(got - want).max()))
     print("int8 against float32, largest difference", float(np.abs(low - got).max()))
     if np.abs(got - want).max() > 1e-3:
         raise SystemExit("the float32 graph does not say what torch says")
     raw = open(target, "rb").read()
-    print("model.onnx", len(raw), hashlib.sha256(raw).hexdigest(), "float32", os.path.getsize(f"{a.work}/encoder.fp32.onnx"))
+    print(target, len(raw), hashlib.sha256(raw).hexdigest(), "float32", os.path.getsize(f"{a.work}/{a.name}.fp32.onnx"))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import time
 import numpy as np
 
 import augment
-import calibrate
 import data
 import fold
 from labels import INDEX, LABELS
@@ -131,17 +130,6 @@ def dequantise(q, scale):
     return wide * np.abs(wide) * scale
 
 
-def logits(weight, bias, hasher, rows):
-    out = np.zeros((len(rows), len(LABELS)), np.float32)
-    for k, r in enumerate(rows):
-        best = None
-        for f in hasher.rows(r.text, r.context):
-            z = weight[f].sum(0) / np.sqrt(len(f) + 1.0) + bias
-            best = z if best is None else np.maximum(best, z)
-        out[k] = best
-    return out
-
-
 def export(q, scale, bias, path):
     """ids int64 [B, N], values float32 [B, N] (zero where padded) to logits [B, 30]."""
     import onnx
@@ -197,29 +185,19 @@ def main():
     a = p.parse_args()
     log = lambda *t: print(time.strftime("%H:%M:%S"), *t, flush=True)
     os.makedirs(a.weights, exist_ok=True)
-    rows, valid = data.load(a.data, a.corpus, a.tests, log)
+    rows, _ = data.load(a.data, a.corpus, a.tests, log)
     hasher = Hasher(fold.load(f"{a.encoder}/fold.tsv.gz"))
     weight, bias = train(rows, hasher, a.epochs, a.seed, a.repeat, log)
     q, scale = quantise(weight)
     back = dequantise(q, scale)
     export(q, scale, bias, f"{a.weights}/model.onnx")
-    tuning = calibrate.tuning_rows(a.data, valid)
-    z = logits(back, bias, hasher, tuning)
-    table, metrics = calibrate.fit(z, tuning)
-    float_z = logits(weight, bias, hasher, tuning)
-    metrics["int8_largest_difference"] = float(np.abs(z - float_z).max())
-    calibrate.save(f"{a.weights}/calibration.json", "text-linear", table)
     pool = [r for r in rows if r.src in ("corpus", "hard")]
     picked = random.Random(3).sample(pool, 38) + random.Random(4).sample([r for r in pool if r.context], 8)
     picked += [data.benign("", "x"), data.benign("Ｆｕｌｌ ＷＩＤＴＨ　ok", "x"), data.benign("繁體 nǐ hǎo é", "x"),
                data.benign(" ".join(r.text for r in pool[:40]), "x")]
     golden(back, bias, hasher, picked, f"{a.weights}/golden.json")
-    digest = hashlib.sha256(open(f"{a.weights}/model.onnx", "rb").read()).hexdigest()
-    metrics["sha256"] = digest
-    log("model.onnx", os.path.getsize(f"{a.weights}/model.onnx"), digest)
-    calibrate.show(metrics, log)
-    np.savez_compressed(f"{os.environ.get('WORK', a.weights)}/linear.npz", q=q, scale=scale, bias=bias) \
-        if os.environ.get("WORK") else None
+    raw = open(f"{a.weights}/model.onnx", "rb").read()
+    log("model.onnx", len(raw), hashlib.sha256(raw).hexdigest())
 
 
 if __name__ == "__main__":

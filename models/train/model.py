@@ -52,6 +52,10 @@ class Encoder(nn.Module):
         self.head = nn.Linear(3 * hidden, len(LABELS))
 
     def forward(self, ids, mask):
+        return self.head(self.head_drop(self.features(ids, mask)))
+
+    def features(self, ids, mask):
+        """[B, 3 * hidden]: the first token's state, their mean and their maximum."""
         if torch.onnx.is_in_onnx_export():
             x = self.word(ids)  # `merge` has written the special rows into the table by then
         else:
@@ -66,11 +70,63 @@ class Encoder(nn.Module):
         keep = keep[..., None]
         mean = (x * keep).sum(1) / keep.sum(1)
         top = (x + (1.0 - keep) * -1e4).amax(1)
-        return self.head(self.head_drop(torch.cat([x[:, 0], mean, top], 1)))
+        return torch.cat([x[:, 0], mean, top], 1)
 
     @torch.no_grad()
     def merge(self):
         self.word.weight[: len(tokenizer.SPECIALS)] = self.special
+
+
+@torch.no_grad()
+def part_of(whole, layers, ffn, usual, spread):
+    """A shallower and narrower encoder that begins as a part of a trained one, with its table and head:
+    the named layers, and of each one's middle the `ffn` units that move its output most. What the others
+    usually add goes into the bias. usual and spread [layers of whole, ffn of whole] are what `middle` measures."""
+    hidden = whole.word.embedding_dim
+    m = Encoder(whole.word.num_embeddings, len(layers), hidden, whole.layers[0].heads, ffn, whole.norm.eps)
+    state = {n: t.clone() for n, t in whole.state_dict().items() if not n.startswith("layers.")}
+    for mine, n in enumerate(layers):
+        down = whole.layers[n].down
+        order = (spread[n] * down.weight.norm(dim=0)).argsort(descending=True)
+        units, rest = order[:ffn].sort().values, order[ffn:]
+        for k, t in whole.layers[n].state_dict().items():
+            if k.startswith("up."):
+                t = t[units]
+            elif k == "down.weight":
+                t = t[:, units]
+            elif k == "down.bias":
+                t = t + down.weight[:, rest] @ usual[n][rest]
+            state[f"layers.{mine}.{k}"] = t.clone()
+    m.load_state_dict(state)
+    return m
+
+
+@torch.no_grad()
+def middle(net, batches):
+    """Mean and standard deviation of each middle unit of each layer over the tokens of batches of
+    (ids, mask): two of [layers, ffn]."""
+    kept = [[] for _ in net.layers]
+    hooks = [layer.up.register_forward_hook(lambda _, __, u, n=n: kept[n].append(F.gelu(u)))
+             for n, layer in enumerate(net.layers)]
+    n, first, second = 0, 0.0, 0.0
+    for ids, mask in batches:
+        net.features(ids, mask)
+        at = torch.stack([k.pop()[mask > 0] for k in kept]).double()
+        n, first, second = n + at.shape[1], first + at.sum(1), second + at.square().sum(1)
+    for hook in hooks:
+        hook.remove()
+    usual = first / n
+    return usual.float(), (second / n - usual.square()).clamp(min=0).sqrt().float()
+
+
+def restore(saved, size):
+    """The encoder of a checkpoint, in the shape that it was saved in."""
+    state = saved["average"]
+    count = 1 + max(int(n.split(".")[1]) for n in state if n.startswith("layers."))
+    hidden = state["word.weight"].shape[1]
+    m = Encoder(size, count, hidden, hidden // 32, state["layers.0.up.weight"].shape[0])
+    m.load_state_dict(state)
+    return m
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ data=$(cd "${1:?models/train/run.sh DATA [WORK]}" && pwd)
 work=${2:-train-work}
 mkdir -p "$work" && work=$(cd "$work" && pwd)
 encoder=$here/../weights/text-encoder linear=$here/../weights/text-linear tests=$here/../../eval/testdata
-steps_broad=${STEPS_BROAD:-1000} steps_corpus=${STEPS_CORPUS:-1600}
+steps_broad=${STEPS_BROAD:-1200} steps_corpus=${STEPS_CORPUS:-2300} steps_student=${STEPS_STUDENT:-2000}
 export OMP_NUM_THREADS=${THREADS:-2} GOMP_SPINCOUNT=1000
 
 if [ ! -x "$work/venv/bin/python" ]; then
@@ -30,16 +30,34 @@ fi
 sha256sum "$work/e5-small-q4.bin" "$work/tokenizer.json"
 
 cd "$here"
-common="--data $data --corpus $here/corpus"
-[ -f "$encoder/vocab.tsv.gz" ] || "$py" vocabulary.py $common --e5 "$work/e5-small-q4.bin" --tokenizer "$work/tokenizer.json" --weights "$encoder"
+common="--data $data --corpus $here/corpus --tests $tests"
+[ -f "$encoder/vocab.tsv.gz" ] || "$py" vocabulary.py --data "$data" --corpus "$here/corpus" --e5 "$work/e5-small-q4.bin" --tokenizer "$work/tokenizer.json" --weights "$encoder"
 [ -f "$encoder/golden.jsonl.gz" ] || "$py" golden.py --corpus "$here/corpus" --weights "$encoder"
-WORK=$work "$py" linear.py $common --tests "$tests" --encoder "$encoder" --weights "$linear"
-train="$py train.py $common --tests $tests --e5 $work/e5-small-q4.bin --weights $encoder"
-[ -f "$work/broad/final.pt" ] || $train --out "$work/broad" --stage broad --steps "$steps_broad" --lr 1.5e-4 --every 200
-[ -f "$work/corpus/final.pt" ] || $train --out "$work/corpus" --stage corpus --steps "$steps_corpus" --lr 1.2e-4 --decay-to 0 --every 200 --seed 21 --start "$work/broad/final.pt"
-"$py" export.py --from "$work/corpus/final.pt" --e5 "$work/e5-small-q4.bin" --weights "$encoder" --work "$work"
-"$py" fit.py $common --tests "$tests" --weights "$encoder" --logits "$work/tuning.npy"
-"$py" evaluate.py --model linear $common --tests "$tests" --encoder "$encoder" --linear "$linear" --out "$work/linear.json"
-"$py" evaluate.py --model encoder $common --tests "$tests" --encoder "$encoder" --linear "$linear" --fp32 "$work/encoder.fp32.onnx" --out "$work/encoder.json"
-"$py" card.py --encoder "$work/encoder.json" --linear "$work/linear.json" --cards "$here/../cards"
-(cd "$here/../.." && go run ./models/setup/pin)
+"$py" linear.py $common --encoder "$encoder" --weights "$linear"
+"$py" fit.py --model linear $common --encoder "$encoder" --weights "$linear" --work "$work"
+
+# The teacher: all twelve layers, on all sets, then with the own corpus up-weighted. Then the student, from six of
+# its layers and half of their middles.
+train="$py train.py $common --e5 $work/e5-small-q4.bin --weights $encoder --every 200"
+[ -f "$work/broad/final.pt" ] || $train --out "$work/broad" --stage broad --steps "$steps_broad" --lr 1.0e-4 --decay-to 0.5 --freeze 2
+[ -f "$work/teacher/final.pt" ] || $train --out "$work/teacher" --stage corpus --steps "$steps_corpus" --lr 8e-5 --decay-to 0 --freeze 2 --seed 21 --start "$work/broad/final.pt"
+[ -f "$work/student/final.pt" ] || $train --out "$work/student" --stage student --steps "$steps_student" --lr 2e-4 --decay-to 0 --seed 22 --teacher "$work/teacher/final.pt" --keep 1,3,5,7,9,11 --ffn 768
+"$py" export.py --from "$work/teacher/final.pt" --weights "$encoder" --work "$work" --name teacher --to "$work/teacher.onnx"
+"$py" export.py --from "$work/student/final.pt" --weights "$encoder" --work "$work" --name student
+"$py" fit.py $common --weights "$encoder" --work "$work" --graph "$work/teacher.onnx" --to "$work/teacher.json"
+"$py" fit.py $common --weights "$encoder" --work "$work" --logits "$work/tuning.npy"
+"$py" evade.py "$tests"
+
+# Pins, hold scores of the policy, figures and cards come from the product itself.
+cd "$here/../.."
+go run ./models/setup/pin
+go build -o "$work/nightlight" .
+ask() { "$work/nightlight" eval run --models . --sets "$data" "$@"; }
+"$work/nightlight" eval tune --models . --version "$(date +%F)" pipeline/policies/default.yaml
+go build -o "$work/nightlight" .
+all="seeds evasion cold-test hatecheck edos-test benign-sms-en benign-sms-zh benign-lccc"
+ask --out "$work/encoder.results.json" $all
+ask --out "$work/linear.results.json" --control $all
+ask --out "$work/teacher.results.json" --graph "$work/teacher.onnx" --calibration "$work/teacher.json" seeds cold-test hatecheck edos-test
+ask --out "$work/float.results.json" --graph "$work/student.fp32.onnx" seeds
+"$py" "$here/card.py" --results "$work" --weights "$here/../weights" --cards "$here/../cards"

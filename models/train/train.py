@@ -1,8 +1,10 @@
 """Trains the encoder: a seeded stream of mixed, partly rewritten batches, masked loss, checkpoints.
 
-Two stages share this file. `--stage broad` learns from every set; `--stage corpus` goes on from its
+Three stages share this file. `--stage broad` learns from every set; `--stage corpus` goes on from its
 weights with the complete written corpus up-weighted and lets the learning rate fall to nothing.
-Restarting with the same --out goes on from the last checkpoint.
+`--stage student` starts a shallower and narrower net from chosen layers of a trained one (`--teacher`,
+`--keep`, `--ffn`) and learns from that teacher's scores on the same batches, every label of every
+row, and from the labels themselves. Restarting with the same --out goes on from the last checkpoint.
 """
 import argparse
 import json
@@ -18,24 +20,31 @@ import augment
 import data
 import model
 import tokenizer
+import views
 from labels import INDEX, LABELS
 
 MIX = {
     "broad": dict(corpus=.27, hard=.04, contrast=.03, chat=.03, cold=.27, edos=.14, davidson=.08, surge=.01, swsr=.06,
                   diasafety=.02, telefraud=.03, kdconv=.06, chatterbot=.02),
-    "corpus": dict(corpus=.52, hard=.12, contrast=.03, chat=.10, cold=.07, edos=.07, davidson=.01, surge=.01, swsr=.03,
+    "corpus": dict(corpus=.40, hard=.11, contrast=.07, chat=.12, cold=.11, edos=.09, davidson=.01, surge=.01, swsr=.03,
                    diasafety=.005, telefraud=.005, kdconv=.02, chatterbot=.01),
+    "student": dict(corpus=.38, hard=.10, contrast=.05, chat=.13, cold=.12, edos=.08, davidson=.02, surge=.01, swsr=.04,
+                    diasafety=.01, telefraud=.01, kdconv=.03, chatterbot=.01),
 }
-PUBLIC_TOKENS = {"broad": 56, "corpus": 44}
+PUBLIC_TOKENS = {"broad": 56, "corpus": 48, "student": 48}
 POSITIVE = 2.0
+OWN = ("corpus", "hard", "contrast", "chat")
+# Of a student's loss: the teacher's probabilities, its pooled features, the labels themselves.
+SOFT, FEATURES, HARD = 1.0, 2.0, 0.4
 CHUNK = 48  # batches drawn, sorted by length and shuffled together
 
 
 class Stream:
     """Batches without end; batch k depends on the seed and k's chunk alone, so a run can resume."""
 
-    def __init__(self, rows, enc, stage, seed, size=32):
+    def __init__(self, rows, enc, stage, seed, views, size=32):
         mix = MIX[stage]
+        self.views = views
         self.enc, self.seed, self.size, self.limit = enc, seed, size, PUBLIC_TOKENS[stage]
         self.by = {}
         for r in rows:
@@ -64,7 +73,7 @@ class Stream:
 
     def example(self, rng):
         r = self.draw(rng)
-        own = r.src in ("corpus", "hard", "contrast", "chat")
+        own = r.src in OWN
         text, context, y = r.text, list(r.context), r.y
         calm = self.calm
         if own and rng.random() < 0.06:
@@ -76,11 +85,13 @@ class Stream:
             # What was said before does not make the text itself harmful, nor harmless.
             other = rng.choice(self.by["corpus"] if rng.random() < 0.4 else calm)
             context = [(rng.choice("oos"), other.text)]
-        if rng.random() < (0.35 if own else 0.08):
+        cloaked = rng.random() < (0.35 if own else 0.08)
+        if cloaked:
             text = self.cloak(text)
-            body = self.enc.tokens(text)
-        else:
-            body = self.ids(text)
+        if rng.random() < (0.4 if cloaked else 0.15):
+            # What the normaliser makes of it is judged too, so it is learnt from too.
+            text = rng.choice(self.views.others(text) or [text])
+        body = self.enc.tokens(text) if cloaked else self.ids(text)
         limit = tokenizer.WINDOW if own else self.limit
         if len(body) > limit:
             at = rng.choice([0, 0, rng.randrange(len(body) - limit + 1)])
@@ -115,6 +126,12 @@ def loss_of(logits, y, w, any_of):
     loss = (F.binary_cross_entropy_with_logits(logits, y, reduction="none") * weight).sum(1)
     either = torch.logsumexp(logits[:, [INDEX["bullying.insult"], INDEX["bullying.hate"]]], 1)
     return (loss + any_of * 2.0 * F.softplus(-either)).mean()
+
+
+def likeness(logits, features, taught, wanted):
+    """How far a student is from its teacher: in probabilities, and in what the head looks at."""
+    soft = F.binary_cross_entropy_with_logits(logits, torch.sigmoid(taught), reduction="none").sum(1).mean()
+    return SOFT * soft + FEATURES * F.smooth_l1_loss(features, wanted)
 
 
 @torch.no_grad()
@@ -164,11 +181,13 @@ def report(net, valid, enc, log):
 
 
 def deadline(clock):
+    """The next time that the clock says so, in seconds."""
     if not clock:
         return None
     now = time.localtime()
     hour, minute = map(int, clock.split(":"))
-    return time.mktime((now.tm_year, now.tm_mon, now.tm_mday, hour, minute, 0, 0, 0, now.tm_isdst))
+    at = time.mktime((now.tm_year, now.tm_mon, now.tm_mday, hour, minute, 0, 0, 0, now.tm_isdst))
+    return at if at > time.time() else at + 24 * 3600
 
 
 def main():
@@ -181,7 +200,10 @@ def main():
     p.add_argument("--out", required=True)
     p.add_argument("--stage", choices=MIX, default="broad")
     p.add_argument("--start", default=None, help="weights to go on from")
-    p.add_argument("--layers", default="0,1,2,3,4,5")
+    p.add_argument("--layers", default="0,1,2,3,4,5,6,7,8,9,10,11", help="layers of e5 to begin with")
+    p.add_argument("--teacher", default=None, help="trained weights that --stage student learns from")
+    p.add_argument("--keep", default=None, help="which of the teacher's layers the student begins with")
+    p.add_argument("--ffn", type=int, default=1024, help="middle units a layer that the student keeps")
     p.add_argument("--steps", type=int, required=True)
     p.add_argument("--lr", type=float, default=1.2e-4)
     p.add_argument("--decay-to", type=float, default=1.0, help="share of --lr left at the last step")
@@ -205,7 +227,18 @@ def main():
     for r in data.cold(a.data, "dev"):
         r.src = "cold-dev"
         valid.append(r)
-    net = model.from_e5(a.e5, pieces, [int(n) for n in a.layers.split(",")])
+    teacher = None
+    if a.teacher:
+        saved = torch.load(a.teacher)
+        a.layers = saved["layers"]
+        teacher = model.restore(saved, len(pieces))
+        teacher.eval().requires_grad_(False)
+        kept = [int(n) for n in a.keep.split(",")]
+        looked = [collate(b)[:2] for b in Stream(rows, enc, a.stage, a.seed, views.Views(a.out), a.batch).chunk(0)[:24]]
+        net = model.part_of(teacher, kept, a.ffn, *model.middle(teacher, looked))
+        a.layers = ",".join(a.layers.split(",")[n] for n in kept)
+    else:
+        net = model.from_e5(a.e5, pieces, [int(n) for n in a.layers.split(",")])
     if a.start:
         net.load_state_dict(torch.load(a.start)["average"])
     for layer in net.layers[:a.freeze]:
@@ -218,8 +251,10 @@ def main():
     opt = torch.optim.AdamW([{"params": body, "lr": 1.0}, {"params": head, "lr": 1.0}],
                             weight_decay=0.01, betas=(0.9, 0.98), foreach=True)
     net.to(device)
+    if teacher:
+        teacher.to(device)
     average = {n: q.detach().clone() for n, q in net.state_dict().items()}
-    step, stream = 0, Stream(rows, enc, a.stage, a.seed, a.batch)
+    step, stream = 0, Stream(rows, enc, a.stage, a.seed, views.Views(a.out), a.batch)
     last = f"{a.out}/last.pt"
     if os.path.exists(last):
         saved = torch.load(last)
@@ -251,7 +286,15 @@ def main():
             opt.param_groups[0]["lr"] = rate(step)
             opt.param_groups[1]["lr"] = rate(step) * 5
             ids, mask, y, w, any_of = (t.to(device) for t in collate(batch))
-            loss = loss_of(net(ids, mask), y, w, any_of)
+            if teacher:
+                with torch.no_grad():
+                    wanted = teacher.features(ids, mask)
+                    taught = teacher.head(wanted)
+                features = net.features(ids, mask)
+                logits = net.head(net.head_drop(features))
+                loss = likeness(logits, features, taught, wanted) + HARD * loss_of(logits, y, w, any_of)
+            else:
+                loss = loss_of(net(ids, mask), y, w, any_of)
             opt.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(body + head, 1.0, foreach=True)
