@@ -357,7 +357,7 @@ func readPolicy(file string) (*pipeline.Policy, error) {
 
 // openModels finds and loads the models. What is missing is named, and held
 // for a person whenever it would have been asked.
-func openModels(root string, parallel int) (*models.Set, error) {
+func openModels(root string, settings models.Settings) (*models.Set, error) {
 	manifest, err := models.Manifest()
 	if err != nil {
 		return nil, err
@@ -366,7 +366,7 @@ func openModels(root string, parallel int) (*models.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return models.Load(manifest, dirs, models.Settings{Parallel: parallel})
+	return models.Load(manifest, dirs, settings)
 }
 
 func findModels(root string) (models.Dirs, error) {
@@ -409,7 +409,7 @@ func newExaminer(set *models.Set) (*examine.Examiner, error) {
 
 // openWorkers adds what judging needs.
 func (h *house) openWorkers(ctx context.Context) (err error) {
-	if h.models, err = openModels(h.flags.Models, h.flags.Parallel); err != nil {
+	if h.models, err = openModels(h.flags.Models, models.Settings{Parallel: h.flags.Parallel}); err != nil {
 		return err
 	}
 	h.onClose(h.models.Close)
@@ -861,7 +861,7 @@ func (c *scoreCommand) Run(ctx context.Context) error {
 	if c.NoPolicy {
 		policy = nil
 	}
-	set, err := openModels(c.Models, 0)
+	set, err := openModels(c.Models, models.Settings{})
 	if err != nil {
 		return err
 	}
@@ -888,6 +888,7 @@ func (c *scoreCommand) Run(ctx context.Context) error {
 
 type evalCommand struct {
 	Run     evalRunCommand     `cmd:"" help:"Judge data sets by the code that serves, and print their figures."`
+	Tune    evalTuneCommand    `cmd:"" help:"Set the policy's hold scores by a budget of false holds, on lines that train and test nothing."`
 	Compare evalCompareCommand `cmd:"" help:"Print two runs side by side."`
 	Gate    evalGateCommand    `cmd:"" help:"Exit 1 when the second run is worse than the first."`
 	Report  evalReportCommand  `cmd:"" help:"Print the tables of a run that was written with --out."`
@@ -898,15 +899,17 @@ type evalCommand struct {
 }
 
 type evalRunCommand struct {
-	Names   []string `arg:"" optional:"" name:"set" help:"Sets to run (default: those in the repository)."`
-	Sets    string   `help:"Folder of public sets, one folder each." type:"path" placeholder:"DIR"`
-	Root    string   `help:"Checkout that holds eval/testdata." type:"path" default:"."`
-	Policy  string   `help:"Policy file (default: the one built in)." type:"path" placeholder:"FILE"`
-	Models  string   `help:"Folder that holds .cache/nightlight and models/weights." type:"path" placeholder:"DIR"`
-	Control bool     `help:"Judge by the linear control instead of the best text model."`
-	Sample  int      `help:"Judge at most this many examples a set."`
-	Out     string   `help:"Write the results as JSON, for compare and gate." type:"path" placeholder:"FILE"`
-	JSON    bool     `help:"Print JSON."`
+	Names       []string `arg:"" optional:"" name:"set" help:"Sets to run (default: those in the repository)."`
+	Sets        string   `help:"Folder of public sets, one folder each." type:"path" placeholder:"DIR"`
+	Root        string   `help:"Checkout that holds eval/testdata." type:"path" default:"."`
+	Policy      string   `help:"Policy file (default: the one built in)." type:"path" placeholder:"FILE"`
+	Models      string   `help:"Folder that holds .cache/nightlight and models/weights." type:"path" placeholder:"DIR"`
+	Control     bool     `help:"Judge by the linear control instead of the best text model."`
+	Graph       string   `help:"Judge by this graph instead of the pinned text encoder: float32, a teacher, a candidate." type:"existingfile" placeholder:"FILE"`
+	Calibration string   `help:"Calibration that goes with the graph." type:"existingfile" placeholder:"FILE"`
+	Sample      int      `help:"Judge at most this many examples a set."`
+	Out         string   `help:"Write the results as JSON, for compare and gate." type:"path" placeholder:"FILE"`
+	JSON        bool     `help:"Print JSON."`
 }
 
 // Run runs the sets.
@@ -915,7 +918,7 @@ func (c *evalRunCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	set, err := openModels(c.Models, 0)
+	set, err := openModels(c.Models, models.Settings{Try: models.Trial{Graph: c.Graph, Calibration: c.Calibration}})
 	if err != nil {
 		return err
 	}
@@ -966,6 +969,50 @@ func (c *evalRunCommand) Run(ctx context.Context) error {
 		return show(results, nil, true)
 	}
 	return nil
+}
+
+type evalTuneCommand struct {
+	Policy  string  `arg:"" help:"Policy file whose hold scores are written anew." type:"existingfile"`
+	Version string  `help:"Version of the tuned policy." required:""`
+	Benign  float64 `help:"Share of everyday messages that may be held." default:"0.005"`
+	Hard    float64 `help:"Share of hard negatives that may be held." default:"0.03"`
+	Root    string  `help:"Checkout that holds models/train/corpus/tune." type:"path" default:"."`
+	Models  string  `help:"Folder that holds .cache/nightlight and models/weights." type:"path" placeholder:"DIR"`
+}
+
+// Run writes the policy.
+func (c *evalTuneCommand) Run(ctx context.Context) error {
+	text, err := os.ReadFile(c.Policy)
+	if err != nil {
+		return err
+	}
+	policy, err := pipeline.ParsePolicy(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Policy, err)
+	}
+	set, err := openModels(c.Models, models.Settings{})
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	examiner, err := newExaminer(set)
+	if err != nil {
+		return err
+	}
+	defer examiner.Close()
+	runner := eval.Runner{Examiner: examiner, Policy: policy, Root: c.Root, Progress: os.Stderr}
+	tuned, err := runner.Tune(ctx, eval.Budget{Benign: c.Benign, Hard: c.Hard})
+	if err != nil {
+		return err
+	}
+	text, err = tuned.Rewrite(text, c.Version)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.Policy, text, 0o644); err != nil {
+		return err
+	}
+	return tuned.Print(os.Stdout)
 }
 
 type evalCompareCommand struct {
@@ -1074,7 +1121,7 @@ type evalBenchCommand struct {
 
 // Run measures the whole path beside the bare models.
 func (c *evalBenchCommand) Run(ctx context.Context) error {
-	set, err := openModels(c.Models, 0)
+	set, err := openModels(c.Models, models.Settings{})
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,16 @@ import (
 type Settings struct {
 	// Parallel bounds the runs of one model that go at a time; 0 means one for each core.
 	Parallel int
+	// Try is another text encoder to be measured in place of the pinned one; never for serving.
+	Try Trial
 }
+
+// Trial names files that stand in for the pinned graph and calibration of the text encoder, unpinned: a float32
+// graph, a teacher, a candidate. An empty name keeps the pinned file.
+type Trial struct{ Graph, Calibration string }
+
+// trialVersion is the version under which a Trial answers, so that no verdict of it passes for a pinned model's.
+const trialVersion = "trial"
 
 // Set is everything that could be loaded.
 type Set struct {
@@ -26,6 +35,7 @@ type Set struct {
 	manifest *catalog.Manifest
 	dirs     Dirs
 	parallel int
+	trial    Trial
 	image    *ImageJudge
 	texts    []pipeline.TextClassifier
 	ocr      ocr.Networks
@@ -36,7 +46,7 @@ type Set struct {
 // by Missing, so that what it would have judged is held. A file that is there but is not the pinned one is an
 // error: it is refused, and nothing is loaded.
 func Load(manifest *catalog.Manifest, dirs Dirs, settings Settings) (*Set, error) {
-	s := &Set{manifest: manifest, dirs: dirs, parallel: settings.Parallel, image: &ImageJudge{}}
+	s := &Set{manifest: manifest, dirs: dirs, parallel: settings.Parallel, trial: settings.Try, image: &ImageJudge{}}
 	if s.parallel <= 0 {
 		s.parallel = runtime.GOMAXPROCS(0)
 	}
@@ -114,7 +124,10 @@ func (s *Set) load(m catalog.Model) error {
 
 // loadText loads a text model of either form. The manifest lists the best first.
 func (s *Set) loadText(m catalog.Model) error {
-	session, err := s.Session(m.Name, SessionOptions{AnyShape: true})
+	if m.Form == "encoder" && s.trial != (Trial{}) {
+		m.Version = trialVersion
+	}
+	session, err := s.textSession(m)
 	if err != nil {
 		return err
 	}
@@ -126,12 +139,31 @@ func (s *Set) loadText(m catalog.Model) error {
 		}
 		also[f.Name] = content
 	}
+	if m.Version == trialVersion && s.trial.Calibration != "" {
+		if also["calibration"], err = os.ReadFile(s.trial.Calibration); err != nil {
+			return fmt.Errorf("load %s: %w", m.Name, err)
+		}
+	}
 	classifier, err := newText(m, session, also)
 	if err != nil {
 		return fmt.Errorf("load %s: %w", m.Name, err)
 	}
 	s.texts = append(s.texts, classifier)
 	return nil
+}
+
+// textSession opens the pinned graph, or that of a trial.
+func (s *Set) textSession(m catalog.Model) (*Session, error) {
+	o := SessionOptions{AnyShape: true, Parallel: s.parallel}
+	if m.Version != trialVersion || s.trial.Graph == "" {
+		return s.Session(m.Name, o)
+	}
+	graph, err := os.ReadFile(s.trial.Graph)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", m.Name, err)
+	}
+	o.Name = m.Name + "@" + trialVersion
+	return s.runtime.NewSession(graph, o)
 }
 
 func newText(m catalog.Model, session *Session, also map[string][]byte) (pipeline.TextClassifier, error) {

@@ -1,6 +1,7 @@
 package models_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -221,5 +222,50 @@ func TestTheBinaryFindsItsModelsFromAnyWorkingDirectory(t *testing.T) {
 		if got != tc.want || (err == nil) != (tc.want != models.Dirs{}) {
 			t.Errorf("%s: got %v, %v, want %v", name, got, err, tc.want)
 		}
+	}
+}
+
+func TestAnEncoderOnTrialAnswersUnderItsOwnVersionAndWithItsOwnCalibration(t *testing.T) {
+	manifest, dirs := modelstest.Manifest(t), modelstest.Dirs(t)
+	folder := filepath.Join(dirs.Weights, "text-encoder")
+	content, err := os.ReadFile(filepath.Join(folder, "calibration.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	calibration := map[string]any{}
+	if err := json.Unmarshal(content, &calibration); err != nil {
+		t.Fatal(err)
+	}
+	labels := calibration["labels"].(map[string]any)
+	for l := range labels {
+		flat := map[string]float64{"a": 0.001, "b": 0}
+		labels[l] = map[string]any{"zh": flat, "en": flat}
+	}
+	if content, err = json.Marshal(calibration); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "calibration.json")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	trial := models.Trial{Graph: filepath.Join(folder, "model.onnx"), Calibration: path}
+	set, err := models.Load(manifest, dirs, models.Settings{Try: trial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	signals, err := set.Texts()[0].ClassifyText(t.Context(), pipeline.Text{Text: "hello 你好"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range signals {
+		if s.Source != "text-encoder@trial" || s.Score < .49 || s.Score > .51 {
+			t.Errorf("%s: got %.3f by %s, want a score close to 0.5 by text-encoder@trial", s.Label, s.Score, s.Source)
+		}
+	}
+	trial.Graph = path
+	if set, err := models.Load(manifest, dirs, models.Settings{Try: trial}); err == nil {
+		t.Error("a graph that is none loads")
+		_ = set.Close()
 	}
 }
