@@ -23,6 +23,7 @@ const (
 	Int32   ElemType = 6
 	Int64   ElemType = 7
 	Bool    ElemType = 9
+	Float16 ElemType = 10
 )
 
 // Dim is one dimension of an input or output: a fixed size, or, if Name is set, one that is known only when the
@@ -91,6 +92,24 @@ func (g *Graph) Int64(name string, shape []int64, values []int64) {
 	g.tensor(name, Int64, shape, len(values), raw)
 }
 
+// Int8 adds a constant tensor.
+func (g *Graph) Int8(name string, shape []int64, values []int8) {
+	raw := make([]byte, len(values))
+	for i, v := range values {
+		raw[i] = byte(v)
+	}
+	g.tensor(name, Int8, shape, len(values), raw)
+}
+
+// Float16 adds a constant tensor of half precision, given by its bits.
+func (g *Graph) Float16(name string, shape []int64, bits []uint16) {
+	raw := make([]byte, 0, 2*len(bits))
+	for _, v := range bits {
+		raw = binary.LittleEndian.AppendUint16(raw, v)
+	}
+	g.tensor(name, Float16, shape, len(bits), raw)
+}
+
 // Node adds one operator. An input must exist already: graphs are written in the order in which they run.
 func (g *Graph) Node(op string, inputs, outputs []string, attrs ...Attr) {
 	var b []byte
@@ -139,7 +158,7 @@ func (g *Graph) Marshal(opset int64) ([]byte, error) {
 		graph = appendBytes(graph, 12, v)
 	}
 	var b []byte
-	b = appendVarint(b, 1, 7) // IR version 7 goes with opset 13
+	b = appendVarint(b, 1, irVersion(opset))
 	b = appendString(b, 2, "nightlight")
 	b = appendBytes(b, 8, appendVarint(nil, 2, uint64(opset)))
 	b = appendBytes(b, 7, graph)
@@ -147,6 +166,17 @@ func (g *Graph) Marshal(opset int64) ([]byte, error) {
 		b = appendBytes(b, 14, p)
 	}
 	return b, nil
+}
+
+// irVersion is the version of the file format that came with an operator set.
+func irVersion(opset int64) uint64 {
+	switch {
+	case opset < 15:
+		return 7
+	case opset < 19:
+		return 8
+	}
+	return 9
 }
 
 func (g *Graph) tensor(name string, elem ElemType, shape []int64, count int, raw []byte) {
