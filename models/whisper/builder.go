@@ -62,22 +62,31 @@ func (b *builder) scalar(v float32) string {
 	return b.lists[key]
 }
 
-// weights gives a tensor of the file; a mistake is kept.
-func (b *builder) weights(name string, shape ...int64) []float32 {
-	values, err := b.model.file.floats(name, shape...)
-	if err != nil && b.err == nil {
+// fail keeps the first mistake.
+func (b *builder) fail(err error) string {
+	if b.err == nil {
 		b.err = err
 	}
-	return values
+	return ""
 }
 
-// half writes a tensor as it is in the file, in half precision.
-func (b *builder) half(name, from string, shape ...int64) {
-	bits, err := b.model.file.half(from, shape...)
-	if err != nil && b.err == nil {
-		b.err = err
+// weights writes a tensor of the file in half precision, as it is there, and gives it widened. ONNX Runtime widens it
+// once, when it loads the model.
+func (b *builder) weights(name string, shape ...int64) string { return b.wide(b.half(name, shape...)) }
+
+// half writes a tensor of the file in half precision.
+func (b *builder) half(name string, shape ...int64) string {
+	bits, err := b.model.file.half(name, shape...)
+	if err != nil {
+		return b.fail(err)
 	}
 	b.Float16(name, shape, bits)
+	return name
+}
+
+// wide gives half precision as float32.
+func (b *builder) wide(x string) string {
+	return b.node("Cast", []string{x}, onnx.Int("to", int64(onnx.Float32)))
 }
 
 func (b *builder) reshape(x string, shape ...int64) string {
@@ -91,17 +100,14 @@ func (b *builder) length(x string) string {
 
 // conv is a convolution over time with three steps at once, and its activation.
 func (b *builder) conv(at, x string, in, stride int64) string {
-	b.Float32(at+"/w", []int64{b.model.width, in, 3}, b.weights(at+"/weight", b.model.width, in, 3))
-	b.Float32(at+"/b", []int64{b.model.width}, b.weights(at+"/bias", b.model.width))
-	x = b.node("Conv", []string{x, at + "/w", at + "/b"}, onnx.Ints("pads", 1, 1), onnx.Ints("strides", stride))
+	n := b.model.width
+	x = b.node("Conv", []string{x, b.weights(at+"/weight", n, in, 3), b.weights(at+"/bias", n)}, onnx.Ints("pads", 1, 1), onnx.Ints("strides", stride))
 	return b.node("Gelu", []string{x})
 }
 
 func (b *builder) norm(at, x string) string {
 	n := b.model.width
-	b.Float32(at+"/g", []int64{n}, b.weights(at+"/gamma", n))
-	b.Float32(at+"/b", []int64{n}, b.weights(at+"/beta", n))
-	return b.node("LayerNormalization", []string{x, at + "/g", at + "/b"}, onnx.Float("epsilon", 1e-5))
+	return b.node("LayerNormalization", []string{x, b.weights(at+"/gamma", n), b.weights(at+"/beta", n)}, onnx.Float("epsilon", 1e-5))
 }
 
 func (b *builder) feedForward(at, x string) string {
@@ -112,35 +118,13 @@ func (b *builder) feedForward(at, x string) string {
 
 // linear is a matrix product and its bias.
 func (b *builder) linear(at, x string, in, out int64) string {
-	y := b.matrix(at+"/weight", x, in, out, 1)
-	b.Float32(at+"/b", []int64{out}, b.weights(at+"/bias", out))
-	return b.node("Add", []string{y, at + "/b"})
+	return b.node("Add", []string{b.matrix(at+"/weight", x, in, out), b.weights(at+"/bias", out)})
 }
-
-// scaled is linear for queries, divided by the root of a head's width: an eighth, so that nothing is rounded.
-func (b *builder) scaled(at, x string, width int64) string {
-	y := b.matrix(at+"/weight", x, width, width, width)
-	bias := b.weights(at+"/bias", width)
-	for i := range bias {
-		bias[i] /= rootHead
-	}
-	b.Float32(at+"/b", []int64{width}, bias)
-	return b.node("Add", []string{y, at + "/b"})
-}
-
-const rootHead = 8
 
 // fused makes queries, keys and values in one product.
 func (b *builder) fused(at, x string) (q, k, v string) {
 	n := b.model.width
-	at += "linear_0"
-	y := b.matrix(at+"/weight", x, n, 3*n, n)
-	bias := b.weights(at+"/bias", 3*n)
-	for i := range min(int(n), len(bias)) {
-		bias[i] /= rootHead
-	}
-	b.Float32(at+"/b", []int64{3 * n}, bias)
-	y = b.node("Add", []string{y, at + "/b"})
+	y := b.linear(at+"linear_0", x, n, 3*n)
 	q, k, v = b.name(), b.name(), b.name()
 	b.Node("Split", []string{y, b.ints(n, n, n)}, []string{q, k, v}, onnx.Int("axis", 1))
 	return q, k, v
@@ -165,6 +149,7 @@ func (b *builder) headsAcross(x string) string {
 
 // attend gives [n,512] of what queries [8,n,64] see in keys [8,64,m] and values [8,m,64].
 func (b *builder) attend(q, k, v, mask string) string {
+	q = b.node("Mul", []string{q, b.scalar(1.0 / rootHead)})
 	s := b.node("MatMul", []string{q, k})
 	if mask != "" {
 		s = b.node("Add", []string{s, mask})

@@ -14,7 +14,7 @@ type Weights int
 
 // The two ways.
 const (
-	Exact Weights = iota // as float32, for comparing with the original
+	Exact Weights = iota // as they are: in half precision, widened when the model is loaded
 	Int8                 // whole numbers, a scale a column; what goes in is rounded as it comes
 )
 
@@ -67,7 +67,10 @@ func Read(parts ...[]byte) (*Model, error) {
 }
 
 // headWidth is how many of a layer's numbers one attention head has, in Whisper of every size.
-const headWidth = 64
+const (
+	headWidth = 64
+	rootHead  = 8
+)
 
 func (f *file) count(pattern string) int64 {
 	for n := int64(0); ; n++ {
@@ -87,8 +90,8 @@ func (m *Model) Encoder(w Weights) ([]byte, error) {
 	x = b.conv("encoder/conv2", x, m.width, 2)
 	x = b.node("Transpose", []string{x}, onnx.Ints("perm", 0, 2, 1))
 	x = b.reshape(x, -1, m.width)
-	b.Float32("positions", []int64{m.frames, m.width}, b.weights("encoder/position_encodings/encodings", m.frames, m.width))
-	x = b.node("Add", []string{x, b.node("Slice", []string{"positions", b.ints(0), b.length(x)})})
+	positions := b.weights("encoder/position_encodings/encodings", m.frames, m.width)
+	x = b.node("Add", []string{x, b.node("Slice", []string{positions, b.ints(0), b.length(x)})})
 	for i := range m.encoderLayers {
 		at := fmt.Sprintf("encoder/layer_%d/", i)
 		q, k, v := b.fused(at+"self_attention/", b.norm(at+"self_attention/layer_norm", x))
@@ -127,12 +130,12 @@ func (m *Model) Decoder(w Weights) ([]byte, error) {
 		b.Input(fmt.Sprintf("past_k_%d", i), onnx.Float32, []onnx.Dim{{Name: "1+p"}, {Size: m.width}})
 		b.Input(fmt.Sprintf("past_v_%d", i), onnx.Float32, []onnx.Dim{{Name: "1+p"}, {Size: m.width}})
 	}
-	b.half("embeddings", "decoder/embeddings/weight", m.vocabulary, m.width)
-	x := b.node("Cast", []string{b.node("Gather", []string{"embeddings", "tokens"})}, onnx.Int("to", int64(onnx.Float32)))
+	b.half("decoder/embeddings/weight", m.vocabulary, m.width)
+	x := b.wide(b.node("Gather", []string{"decoder/embeddings/weight", "tokens"}))
 	past := b.node("Sub", []string{b.length("past_k_0"), b.ints(1)})
 	whole := b.node("Add", []string{past, b.length("tokens")})
-	b.Float32("positions", []int64{m.tokensLimit, m.width}, b.weights("decoder/position_encodings/encodings", m.tokensLimit, m.width))
-	x = b.node("Add", []string{x, b.node("Slice", []string{"positions", past, whole})})
+	positions := b.weights("decoder/position_encodings/encodings", m.tokensLimit, m.width)
+	x = b.node("Add", []string{x, b.node("Slice", []string{positions, past, whole})})
 	mask := b.mask(past, whole)
 	for i := range m.layers {
 		at := fmt.Sprintf("decoder/layer_%d/", i)
@@ -142,13 +145,13 @@ func (m *Model) Decoder(w Weights) ([]byte, error) {
 		seen := b.attend(b.heads(q), b.headsAcross(k), b.heads(v), mask)
 		x = b.node("Add", []string{x, b.linear(at+"self_attention/linear_1", seen, m.width, m.width)})
 
-		q = b.scaled(at+"attention/linear_0", b.norm(at+"attention/layer_norm", x), m.width)
+		q = b.linear(at+"attention/linear_0", b.norm(at+"attention/layer_norm", x), m.width, m.width)
 		seen = b.attend(b.heads(q), fmt.Sprintf("cross_k_%d", i), fmt.Sprintf("cross_v_%d", i), "")
 		x = b.node("Add", []string{x, b.linear(at+"attention/linear_2", seen, m.width, m.width)})
 		x = b.feedForward(at, x)
 	}
 	x = b.node("Gather", []string{b.norm("decoder/layer_norm", x), b.ints(-1)})
-	x = b.matrix("decoder/projection/weight", x, m.width, m.vocabulary, 1)
+	x = b.matrix("decoder/projection/weight", x, m.width, m.vocabulary)
 	b.node2("Reshape", []string{x, b.ints(-1)}, "logits")
 	b.Output("logits", onnx.Float32, onnx.Fixed(m.vocabulary))
 	for i := range m.layers {

@@ -9,21 +9,19 @@ import (
 // levels is the largest whole number of a weight: seven bits with their sign.
 const levels = 63
 
-// matrix multiplies x [n,in] by a weight of the file, [out,in] there. The first so many of its outputs are divided by
-// the root of a head's width when queries is more than one.
-func (b *builder) matrix(name, x string, in, out, queries int64) string {
-	w := b.weights(name, out, in)
-	if b.err != nil {
-		return x
-	}
-	if queries > 1 {
-		for i := range w[:queries*in] {
-			w[i] /= rootHead
-		}
-	}
+// matrix multiplies x [n,in] by a weight of the file, which is [out,in] there.
+func (b *builder) matrix(name, x string, in, out int64) string {
 	if b.how == Exact {
-		b.Float32(name, []int64{in, out}, turned(w, int(out), int(in)))
-		return b.node("MatMul", []string{x, name})
+		bits, err := b.model.file.half(name, out, in)
+		if err != nil {
+			return b.fail(err)
+		}
+		b.Float16(name, []int64{in, out}, turned(bits, int(out), int(in)))
+		return b.node("MatMul", []string{x, b.wide(name)})
+	}
+	w, err := b.model.file.floats(name, out, in)
+	if err != nil {
+		return b.fail(err)
 	}
 	whole, scales := rounded(w, int(out), int(in))
 	b.Int8(name, []int64{in, out}, whole)
