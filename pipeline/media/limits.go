@@ -1,6 +1,9 @@
 package media
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Limits bounds what is opened. The zero value of each field means its default.
 type Limits struct {
@@ -14,6 +17,8 @@ type Limits struct {
 	Scans           int   // most scans in a JPEG; default 100 (a plain progressive file has about 10)
 	DecodeBytes     int64 // most memory that the pixels may need while decoding, bytes, by estimate; default 192 MiB
 	Tiles           int   // most tiles cut from one extreme picture; default 24
+
+	Sound time.Duration // how much sound is listened to; more of it is Long; default 5 min
 }
 
 // WithDefaults gives l with every zero field set to its default.
@@ -28,6 +33,9 @@ func (l Limits) WithDefaults() Limits {
 	def(&l.Scans, 100)
 	def(&l.DecodeBytes, 192<<20)
 	def(&l.Tiles, 24)
+	if l.Sound == 0 {
+		l.Sound = 5 * time.Minute
+	}
 	return l
 }
 

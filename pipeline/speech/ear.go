@@ -1,0 +1,129 @@
+package speech
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"nightlight/pipeline"
+	"nightlight/pipeline/normal"
+)
+
+// Passage is what was heard, in simplified characters.
+type Passage struct {
+	Start    float64 `json:"start"` // seconds from the start of the sound
+	End      float64 `json:"end"`
+	Text     string  `json:"text"`
+	Language string  `json:"language"`
+}
+
+// Unheard is a stretch in which somebody seems to speak and no words could be trusted.
+type Unheard struct {
+	Start, End float64
+	Why        Doubt
+}
+
+// Heard is what listening gave. Neither passages nor anything unheard means that nobody speaks.
+type Heard struct {
+	Passages []Passage
+	Unheard  []Unheard
+	Seconds  float64 // length of the sound
+	Speech   float64 // seconds of it in which somebody speaks
+	Loudness Loudness
+}
+
+// Ear listens. It is safe for concurrent use.
+type Ear struct {
+	detector    Detector
+	transcriber Transcriber
+	bars        Bars
+}
+
+// NewEar makes an Ear.
+func NewEar(d Detector, t Transcriber, b Bars) (*Ear, error) {
+	if d.Run == nil || t == nil {
+		return nil, errors.New("make ear: the detector of speech or the transcriber is missing")
+	}
+	return &Ear{detector: d, transcriber: t, bars: b.withDefaults()}, nil
+}
+
+// Models names what an Ear hears with.
+func (e *Ear) Models() []pipeline.ModelRef {
+	return slices.Concat(e.detector.Refs, e.transcriber.Models())
+}
+
+// Listen hears sound of any length.
+func (e *Ear) Listen(ctx context.Context, samples []float32) (Heard, error) {
+	h := Heard{Seconds: float64(len(samples)) / Rate, Loudness: measure(samples)}
+	for _, v := range samples {
+		if !(v >= -1 && v <= 1) {
+			return h, errors.New("listen: a sample is outside -1 to 1")
+		}
+	}
+	if !(h.Loudness.Peak >= silence) {
+		return h, nil
+	}
+	samples = raised(samples, h.Loudness)
+	probs, err := e.detector.probabilities(ctx, samples)
+	if err != nil {
+		return h, err
+	}
+	found := spans(probs, len(samples))
+	if len(found) == 0 {
+		if top := slices.Max(probs); top > surelyNone {
+			h.Unheard = append(h.Unheard, Unheard{0, h.Seconds, Faint})
+		}
+		return h, nil
+	}
+	for _, s := range found {
+		h.Speech += float64(s.to-s.from) / Rate
+	}
+	for _, w := range windows(found, probs) {
+		if err := e.window(ctx, &h, samples[w.from:w.to], float64(w.from)/Rate); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+// window adds what is said in one window.
+func (e *Ear) window(ctx context.Context, h *Heard, samples []float32, at float64) error {
+	length := float64(len(samples)) / Rate
+	segments, err := e.transcriber.Transcribe(ctx, samples)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	whole := ""
+	for _, s := range segments {
+		whole += s.Text + "\n"
+	}
+	looped := loops(whole) // across segments too
+	kept := false
+	for _, s := range segments {
+		if !(s.Start >= 0 && s.End >= s.Start && s.End <= length+1) {
+			return errors.New("listen: a segment lies outside of its window")
+		}
+		s.Text = normal.Simplified(clean(s.Text))
+		if s.Text == "" {
+			continue
+		}
+		kept = true
+		why := e.bars.doubt(s)
+		if why == "" && looped {
+			why = Loop
+		}
+		if why != "" {
+			h.Unheard = append(h.Unheard, Unheard{at + s.Start, at + s.End, why})
+			continue
+		}
+		h.Passages = append(h.Passages, Passage{round(at + s.Start), round(at + s.End), s.Text, s.Language})
+	}
+	if !kept {
+		h.Unheard = append(h.Unheard, Unheard{at, at + length, NoWords})
+	}
+	return nil
+}
+
+// round gives hundredths of a second.
+func round(seconds float64) float64 { return float64(int(seconds*100+0.5)) / 100 }
