@@ -135,6 +135,10 @@ func (j *judging) band(about string) AgeBand {
 }
 
 func (j *judging) fault(f Fault) {
+	if f.Unheard && !f.Quarantine && j.policy.NotHeard.set() {
+		j.notHeard(f)
+		return
+	}
 	rule := j.policy.Fault
 	v := &j.verdict
 	v.Reasons = append(v.Reasons, fmt.Sprintf("fault: %s of %s → %s", f.Reason, f.Source, rule.Action))

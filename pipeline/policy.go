@@ -26,6 +26,8 @@ type Policy struct {
 	Deadlines map[int]Duration `yaml:"deadlines"`
 	// Fault says what an error, a missing model or an unknown label leads to.
 	Fault FaultRule `yaml:"fault"`
+	// NotHeard says what speech that was not understood leads to.
+	NotHeard NotHeardRule `yaml:"not_heard"`
 	// Labels hold one rule for each label of the taxonomy.
 	Labels map[Label]Rule `yaml:"labels"`
 }
@@ -195,6 +197,9 @@ func (c *policyCheck) policy(p *Policy) {
 	c.severity(p.Fault.Severity, "fault", "severity")
 	if p.Fault.Deadline <= 0 {
 		c.wrong("is missing", "fault", "deadline")
+	}
+	if p.NotHeard.set() {
+		c.notHeard(p.NotHeard)
 	}
 	for _, l := range Labels() {
 		if _, ok := p.Labels[l]; !ok {

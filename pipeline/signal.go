@@ -24,7 +24,7 @@ type Signal struct {
 	// Box is x, y, width, height in pixels of the oriented picture.
 	Box *[4]int `json:"box,omitempty"`
 	// In names the part of the item that was read: text, picture, frame, ocr,
-	// qr or transcript.
+	// qr or speech.
 	In string `json:"in,omitempty"`
 }
 
@@ -49,6 +49,9 @@ type Fault struct {
 	// Quarantine is true when the bytes themselves could not be opened
 	// safely.
 	Quarantine bool `json:"quarantine,omitempty"`
+	// Unheard is true when somebody speaks and no words could be trusted,
+	// which policy may treat apart from other faults.
+	Unheard bool `json:"unheard,omitempty"`
 }
 
 // Findings is everything that looking at an Item gave.

@@ -11,6 +11,7 @@ import (
 // The forms in which policy explains a verdict.
 var (
 	thresholdReason = regexp.MustCompile(`^(\S+) ([0-9.]+) ≥ ([0-9.]+) for (\w+) aged (\S+) → (\w+)$`)
+	notHeardReason  = regexp.MustCompile(`^not heard between (peers|others), youngest aged (\S+) → (\w+)$`)
 	faultReason     = regexp.MustCompile(`^fault: (\S+) of (\S+) → (\w+)$`)
 )
 
@@ -35,6 +36,9 @@ func (c *Console) reason(v *visit, r string) string {
 			return c.say(v, "fault."+m[1])
 		}
 		return c.say(v, "fault", m[1], m[2])
+	}
+	if m := notHeardReason.FindStringSubmatch(r); m != nil && known.has("action."+m[3]) {
+		return c.say(v, "reason.not_heard", c.say(v, "relation."+m[1]), c.say(v, "band."+m[2]), c.say(v, "action."+m[3]))
 	}
 	if r == guardianReason {
 		return c.say(v, "reason.guardian")
