@@ -49,6 +49,7 @@ import (
 	"nightlight/pipeline"
 	"nightlight/pipeline/media"
 	"nightlight/pipeline/rules"
+	"nightlight/pipeline/speech"
 	"nightlight/pipeline/words"
 	"nightlight/queue"
 	"nightlight/queue/review"
@@ -57,6 +58,7 @@ import (
 	"nightlight/workers/examine"
 	"nightlight/workers/notify"
 	"nightlight/workers/score"
+	"nightlight/workers/transcribe"
 	"nightlight/workers/webhook"
 )
 
@@ -189,9 +191,39 @@ type dataFlags struct {
 	Log      string `help:"Least level that is logged." enum:"debug,info,warn,error" default:"info"`
 }
 
+// hearFlags choose who writes speech down.
+type hearFlags struct {
+	URL   string `name:"transcriber" env:"NIGHTLIGHT_TRANSCRIBER" help:"https://HOST/v1/audio/transcriptions of a server of your own that writes speech down (default: Whisper in this process)." placeholder:"URL"`
+	Model string `name:"transcriber-model" env:"NIGHTLIGHT_TRANSCRIBER_MODEL" help:"The server's name of its model." default:"whisper-1" placeholder:"NAME"`
+	Key   string `name:"transcriber-key" env:"NIGHTLIGHT_TRANSCRIBER_KEY" help:"Bearer token for the server." placeholder:"WORD"`
+	Plain bool   `name:"transcriber-plain" env:"NIGHTLIGHT_TRANSCRIBER_PLAIN" help:"Send voices over plain HTTP to another machine."`
+}
+
+// ear gives what hears, or nil when a model that it needs is missing. server is
+// nil unless speech is written down elsewhere.
+func (f hearFlags) ear(set *models.Set) (ear *speech.Ear, server *transcribe.Server, err error) {
+	var writer speech.Transcriber
+	if f.URL != "" {
+		server, err = transcribe.New(transcribe.Settings{URL: f.URL, Model: f.Model, Key: f.Key, Plain: f.Plain})
+		if err != nil {
+			return nil, nil, wrongUse("--transcriber: %w", err)
+		}
+		writer = server
+	} else if w := set.Whisper(); w != nil {
+		writer = w
+	}
+	detector := set.SpeechDetector()
+	if writer == nil || detector.Run == nil {
+		return nil, server, nil
+	}
+	ear, err = speech.NewEar(detector, writer, speech.Bars{})
+	return ear, server, err
+}
+
 // serveFlags are what up, api and work share.
 type serveFlags struct {
 	dataFlags
+	hearFlags
 	Redis          string        `help:"redis://… (default: redis-server from PATH, on loopback)." placeholder:"URI"`
 	Media          string        `help:"s3://BUCKET/PREFIX (default: a folder in the data folder)." placeholder:"URI"`
 	S3Endpoint     string        `name:"s3-endpoint" env:"NIGHTLIGHT_S3_ENDPOINT" help:"host:port of the S3 server." placeholder:"HOST:PORT"`
@@ -236,6 +268,7 @@ type house struct {
 	policy   *pipeline.Policy
 	words    *words.Library
 	examiner *examine.Examiner
+	hearing  *transcribe.Server // nil when Whisper hears in this process
 	worker   *workers.Worker
 	relay    *queue.Relay
 	metrics  *prometheus.Registry
@@ -420,6 +453,12 @@ func (h *house) openWorkers(ctx context.Context) (err error) {
 		return err
 	}
 	h.onClose(h.examiner.Close)
+	if h.examiner.Ear, h.hearing, err = h.flags.ear(h.models); err != nil {
+		return err
+	}
+	if h.examiner.Ear == nil {
+		h.log.Warn("nothing hears; voice notes and films with sound are held for a person")
+	}
 	if err := h.models.Warm(ctx); err != nil {
 		return err
 	}
@@ -732,11 +771,26 @@ func (h *house) checks() []api.Check {
 		}},
 		api.Check{Name: "ffmpeg", Optional: true, Test: func(context.Context) (string, error) {
 			if _, err := exec.LookPath("ffmpeg"); err != nil {
-				return "missing: videos are held for a person", media.ErrNoFFmpeg
+				return "missing: videos and voice notes are held for a person", media.ErrNoFFmpeg
 			}
 			return "found", nil
 		}},
+		api.Check{Name: "hearing", Optional: true, Test: h.hears},
 	)
+}
+
+// hears tells who writes speech down, or that nobody does.
+func (h *house) hears(ctx context.Context) (string, error) {
+	switch {
+	case h.examiner.Ear == nil:
+		return "missing: voice notes and films with sound are held for a person", catalog.ErrMissing
+	case h.hearing == nil:
+		return "Whisper in this process", nil
+	}
+	if err := h.hearing.Ready(ctx); err != nil {
+		return "the transcriber does not answer: voice notes and films with sound wait, and are held after five tries", err
+	}
+	return "the transcriber answers", nil
 }
 
 // modelsReady names what is missing. Something required that is missing does
@@ -846,7 +900,8 @@ type scoreCommand struct {
 	Policy     string   `help:"Policy file (default: the one built in)." type:"path" placeholder:"FILE"`
 	NoPolicy   bool     `help:"Leave the action out."`
 	Models     string   `help:"Folder that holds .cache/nightlight and models/weights." type:"path" placeholder:"DIR"`
-	Parallel   int      `help:"Lines judged at a time (default: one a core)."`
+	hearFlags
+	Parallel int `help:"Lines judged at a time (default: one a core)."`
 }
 
 // Run judges what it is given and writes one line each.
@@ -871,6 +926,9 @@ func (c *scoreCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer examiner.Close()
+	if examiner.Ear, _, err = c.ear(set); err != nil {
+		return err
+	}
 	s := score.Scorer{Examiner: examiner, Policy: policy, Parallel: cmp.Or(c.Parallel, runtime.NumCPU())}
 	var bad int
 	if files := append(c.MediaFiles, c.More...); len(files) > 0 {

@@ -57,7 +57,11 @@ func (w *Worker) lookUnderLease(ctx context.Context, lease *store.Lease) (sight 
 	if lease.Exhausted {
 		return exhausted(lease.Item), nil
 	}
-	ctx, stop := context.WithTimeout(ctx, w.JudgeTimeout)
+	limit := w.JudgeTimeout
+	if k := lease.Item.Kind; k == pipeline.KindVoice || k == pipeline.KindVideo {
+		limit = w.ListenTimeout
+	}
+	ctx, stop := context.WithTimeout(ctx, limit)
 	defer stop()
 	done := make(chan struct{})
 	stopped := make(chan struct{})
@@ -121,7 +125,7 @@ func (w *Worker) look(ctx context.Context, lease *store.Lease) (examine.Sight, e
 	if err != nil {
 		return sight, err
 	}
-	seen, err := w.lookAt(ctx, it.Kind, data)
+	seen, err := w.lookAt(ctx, it, data)
 	seen.Add(text)
 	if err == nil && it.Kind == pipeline.KindPhoto && seen.SHA256 != "" && w.Policy.Judge(it, seen.Findings, time.Time{}).NeedsPerson() {
 		err = w.Examiner.Renditions(ctx, &seen, data)
@@ -129,14 +133,14 @@ func (w *Worker) look(ctx context.Context, lease *store.Lease) (examine.Sight, e
 	return seen, err
 }
 
-func (w *Worker) lookAt(ctx context.Context, kind pipeline.Kind, data []byte) (examine.Sight, error) {
-	switch kind {
+func (w *Worker) lookAt(ctx context.Context, it pipeline.Item, data []byte) (examine.Sight, error) {
+	switch it.Kind {
 	case pipeline.KindPhoto:
 		return w.Examiner.Photo(ctx, data)
 	case pipeline.KindVideo:
-		return w.Examiner.VideoFile(ctx, data)
+		return w.Examiner.VideoFile(ctx, data, textOf(it))
 	case pipeline.KindVoice:
-		return w.Examiner.Voice(ctx, data)
+		return w.Examiner.Voice(ctx, data, textOf(it))
 	}
 	return examine.Sight{Findings: pipeline.Findings{Faults: []pipeline.Fault{{Source: "worker", Reason: "unknown_kind"}}}}, nil
 }

@@ -38,6 +38,9 @@ type Settings struct {
 	Log      *slog.Logger
 	// JudgeTimeout bounds one judging (default 2 minutes).
 	JudgeTimeout time.Duration
+	// ListenTimeout bounds judging what has sound, since hearing takes about as
+	// long as it lasts (default 8 minutes).
+	ListenTimeout time.Duration
 	// Sweep is how often the sweeper looks (default 2 s) and SentFor how long
 	// a task may be on its way before it is sent again (default 15 s).
 	Sweep, SentFor time.Duration
@@ -59,6 +62,7 @@ type Worker struct {
 // New returns a Worker.
 func New(s Settings) *Worker {
 	def(&s.JudgeTimeout, 2*time.Minute)
+	def(&s.ListenTimeout, 8*time.Minute)
 	def(&s.Sweep, 2*time.Second)
 	def(&s.SentFor, 15*time.Second)
 	def(&s.PurgeEvery, time.Minute)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"nightlight/pipeline"
 	"nightlight/pipeline/normal"
@@ -16,6 +18,22 @@ type Passage struct {
 	End      float64 `json:"end"`
 	Text     string  `json:"text"`
 	Language string  `json:"language"`
+}
+
+// Join gives all passages, one a line, and at which character each begins.
+func Join(passages []Passage) (text string, starts []int) {
+	var b strings.Builder
+	n := 0
+	for i, p := range passages {
+		if i > 0 {
+			b.WriteByte('\n')
+			n++
+		}
+		starts = append(starts, n)
+		b.WriteString(p.Text)
+		n += utf8.RuneCountInString(p.Text)
+	}
+	return b.String(), starts
 }
 
 // Unheard is a stretch in which somebody seems to speak and no words could be trusted.

@@ -17,6 +17,7 @@ import (
 	"nightlight/pipeline/media"
 	"nightlight/pipeline/normal"
 	"nightlight/pipeline/ocr"
+	"nightlight/pipeline/speech"
 )
 
 // ErrAgain is a fault of this machine or moment: judging again later is
@@ -48,6 +49,9 @@ type Examiner struct {
 	// OCR reads the text in pictures, which is then judged like a message; nil
 	// reads none.
 	OCR *ocr.Reader
+	// Ear hears what is said in voice notes and films, which is then judged like
+	// a message; nil hears nothing, and that is a fault on each of them.
+	Ear *speech.Ear
 	// Missing lists what the manifest requires and is not there.
 	MissingText, MissingImage []pipeline.Fault
 	Decoder                   *media.Decoder

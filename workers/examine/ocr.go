@@ -140,8 +140,8 @@ func (e *Examiner) judgeLines(ctx context.Context, p page, in string, lines []oc
 			}
 		}
 	}
-	var best []pipeline.Signal
-	for _, s := range f.Signals {
+	for i := range f.Signals {
+		s := &f.Signals[i]
 		if s.Start == 0 && s.End == 0 {
 			s.End = len([]rune(text))
 		}
@@ -149,15 +149,8 @@ func (e *Examiner) judgeLines(ctx context.Context, p page, in string, lines []oc
 		if box, ok := ocr.Around(lines, starts, s.Start, s.End, p.sx, p.sy); ok {
 			s.Box = &box
 		}
-		i := slices.IndexFunc(best, func(b pipeline.Signal) bool { return b.Label == s.Label && b.Source == s.Source })
-		switch {
-		case i < 0:
-			best = append(best, s)
-		case s.Score > best[i].Score:
-			best[i] = s
-		}
 	}
-	f.Signals = best
+	f.Signals = highest(f.Signals)
 	return f, nil
 }
 

@@ -36,14 +36,22 @@ func (e *Examiner) Photo(ctx context.Context, data []byte) (Sight, error) {
 	return e.look(ctx, media.Want{Fit: readSide}, func(want media.Want) (*media.Decoded, error) { return e.Decoder.Decode(ctx, data, want) })
 }
 
-// VideoFile looks at the frames of a video. Its sound is not judged here.
-func (e *Examiner) VideoFile(ctx context.Context, data []byte) (Sight, error) {
-	return e.look(ctx, media.Want{Fit: readSide, Preview: previewSide, Thumbnail: thumbnailSide}, func(want media.Want) (*media.Decoded, error) {
+// VideoFile looks at the frames of a video and listens to its sound. said tells
+// who sends it to whom.
+func (e *Examiner) VideoFile(ctx context.Context, data []byte, said pipeline.Text) (Sight, error) {
+	sounds := false
+	s, err := e.look(ctx, media.Want{Fit: readSide, Preview: previewSide, Thumbnail: thumbnailSide}, func(want media.Want) (*media.Decoded, error) {
 		if e.Video == nil {
 			return nil, media.ErrNoFFmpeg
 		}
-		return e.Video.Frames(ctx, data, want)
+		d, err := e.Video.Frames(ctx, data, want)
+		sounds = err == nil && d.HasSound
+		return d, err
 	})
+	if err == nil && sounds {
+		err = e.soundOf(ctx, data, said, &s)
+	}
+	return s, err
 }
 
 func (e *Examiner) look(ctx context.Context, want media.Want, decode func(media.Want) (*media.Decoded, error)) (Sight, error) {
@@ -81,10 +89,10 @@ func (e *Examiner) look(ctx context.Context, want media.Want, decode func(media.
 	return s, nil
 }
 
-// unseen lists what of a file nobody looked at or listened to.
+// unseen lists what of a file nobody looked at.
 func unseen(d *media.Decoded) []pipeline.Fault {
 	var faults []pipeline.Fault
-	for reason, is := range map[string]bool{"longer_than_limit": d.Cut, "damaged": d.Damaged, "too_fine": d.Coarse, "sound_not_heard": d.HasSound} {
+	for reason, is := range map[string]bool{"longer_than_limit": d.Cut, "damaged": d.Damaged, "too_fine": d.Coarse} {
 		if is {
 			faults = append(faults, pipeline.Fault{Source: "media", Reason: reason})
 		}
@@ -156,11 +164,6 @@ func faultOf(err error) (pipeline.Fault, bool) {
 		return pipeline.Fault{Source: "decode", Reason: "no_ffmpeg"}, true
 	}
 	return pipeline.Fault{}, false
-}
-
-// Voice has no listener yet: what cannot be heard is held for a person.
-func (e *Examiner) Voice(context.Context, []byte) (Sight, error) {
-	return Sight{Findings: pipeline.Findings{Faults: []pipeline.Fault{{Source: "voice", Reason: "not_heard"}}}}, nil
 }
 
 // Renditions makes what a reviewer looks at. Few photos need it and it costs

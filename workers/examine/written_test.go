@@ -245,7 +245,7 @@ func TestWordsInAFilmAreJudgedWithTheirTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := e.VideoFile(t.Context(), data)
+	s, err := e.VideoFile(t.Context(), data, pipeline.Text{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,9 +76,9 @@ func (s *Scorer) file(ctx context.Context, name string, limits media.Limits) Med
 func (s *Scorer) look(ctx context.Context, kind pipeline.Kind, data []byte) (examine.Sight, error) {
 	switch kind {
 	case pipeline.KindVideo:
-		return s.Examiner.VideoFile(ctx, data)
+		return s.Examiner.VideoFile(ctx, data, pipeline.Text{})
 	case pipeline.KindVoice:
-		return s.Examiner.Voice(ctx, data)
+		return s.Examiner.Voice(ctx, data, pipeline.Text{})
 	}
 	return s.Examiner.Photo(ctx, data)
 }
