@@ -50,7 +50,7 @@ $(CACHE)/apt-run.done: .ci/apt
 	@mkdir -p $(CACHE) && touch $@
 
 $(CACHE)/apt-test.done: .ci/apt
-	@.ci/apt postgres=postgresql chromium=chromium fonts=fonts-noto-cjk
+	@.ci/apt postgres=postgresql chromium=chromium fonts=fonts-noto-cjk espeak-ng=espeak-ng
 	@mkdir -p $(CACHE) && touch $@
 
 $(CACHE)/bin/versitygw:

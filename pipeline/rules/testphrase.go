@@ -103,6 +103,10 @@ func squeeze(text string) squeezed {
 	return s
 }
 
+// spoken begins the English phrases where they are said aloud, "this is a
+// safety test for scam fraud": recognisers seldom know the name Nightlight.
+const spoken = "thlslsasafetytestfor"
+
 // longestTest bounds the texts that are searched for a test phrase, in bytes;
 // an essay is no test.
 const longestTest = 1200
@@ -120,12 +124,15 @@ func (p phrasebook) find(text string) (label pipeline.Label, from, to int, ok bo
 	if l, a, b, ok := s.look(p.en, [][]rune{[]rune("nlghtllghttestfor"), []rune("nlghtllghttest")}, 3, 2); ok {
 		return l, a, tail(text, s, b), true
 	}
+	if l, a, b, ok := s.look(p.en, [][]rune{[]rune(spoken)}, 1, 2); ok {
+		return l, a, tail(text, s, b), true
+	}
 	return "", 0, 0, false
 }
 
 // worthSqueezing is a cheap look for something like the start of a phrase.
 func worthSqueezing(text string) bool {
-	return has(text, "test", "夜灯", "测试", "t3st", "te st", "灯测", "tesl", "lest") && has(text, "夜", "灯", "ight", "lite", "lght", "nite", "1ght", "lgh", "igh", "n i g", "测试", "ite")
+	return has(text, "test", "夜灯", "测试", "t3st", "te st", "灯测", "tesl", "lest") && has(text, "夜", "灯", "ight", "lite", "lght", "nite", "1ght", "lgh", "igh", "n i g", "测试", "ite", "safety")
 }
 
 // tail returns the byte offset behind rune i-1 of s.

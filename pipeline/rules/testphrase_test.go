@@ -53,6 +53,17 @@ func TestATestPhraseTripsExactlyItsLabelHoweverItWasReadOut(t *testing.T) {
 	}
 }
 
+func TestATestPhraseSaidAloudTripsItsLabel(t *testing.T) {
+	r := New()
+	for _, label := range pipeline.TextLabels {
+		text := strings.Replace(TestPhrase(label, "en"), "nightlight test", "This is a safety test", 1) + "."
+		test, other := tripped(classify(t, r, text))
+		if len(test) != 1 || test[0] != label || len(other) > 0 {
+			t.Errorf("%q: got %v and %v, want only %s", text, test, other, label)
+		}
+	}
+}
+
 func fullWidth(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r > 0x20 && r < 0x7f {
@@ -68,6 +79,8 @@ func TestOrdinaryTalkOfTestsAndLightsIsNoTestPhrase(t *testing.T) {
 		"I have a test tonight and need more light",
 		"we test the night light for grooming the dog",
 		"night light test",
+		"is there a safety test for grooming the dog",
+		"this is a safety test for the new swing",
 		"nightlight test for nothing at all",
 		"this nightlight is bright, test it",
 		"夜灯坏了",

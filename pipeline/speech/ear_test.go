@@ -1,0 +1,136 @@
+package speech
+
+import (
+	"context"
+	"errors"
+	"math"
+	"testing"
+
+	"nightlight/pipeline"
+)
+
+// speaks is a detector that hears somebody all the time, or nobody.
+func speaks(p float32) Detector {
+	return Detector{Refs: []pipeline.ModelRef{{Name: "detector", Version: "1"}}, Run: func(_ context.Context, _, state []float32) (float32, []float32, error) {
+		return p, state, nil
+	}}
+}
+
+type writer struct {
+	segments []Segment
+	err      error
+}
+
+func (w writer) Models() []pipeline.ModelRef {
+	return []pipeline.ModelRef{{Name: "writer", Version: "1"}}
+}
+
+func (w writer) Transcribe(context.Context, []float32) ([]Segment, error) { return w.segments, w.err }
+
+func hum(seconds float64) []float32 {
+	x := make([]float32, int(seconds*Rate))
+	for i := range x {
+		x[i] = float32(.3 * math.Sin(float64(i)/10))
+	}
+	return x
+}
+
+func listen(t *testing.T, d Detector, w Transcriber, samples []float32) (Heard, error) {
+	t.Helper()
+	e, err := NewEar(d, w, Bars{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.Listen(t.Context(), samples)
+}
+
+func sure(text string) Segment {
+	return Segment{Start: .2, End: 1.8, Text: text, Language: "zh", AvgLogProb: -.2, NoSpeech: .1, Known: 1}
+}
+
+func TestWordsAreHeardInSimplifiedCharactersWithTheirTimes(t *testing.T) {
+	h, err := listen(t, speaks(.99), writer{segments: []Segment{sure(" 我們明天見面 ")}}, hum(2))
+	if err != nil || len(h.Passages) != 1 || len(h.Unheard) != 0 {
+		t.Fatalf("got %+v, %v", h, err)
+	}
+	if p := h.Passages[0]; p.Text != "我们明天见面" || p.Start != .2 || p.End != 1.8 {
+		t.Errorf("got %+v", p)
+	}
+}
+
+func TestSpeechWithoutWordsAndDoubtfulWordsAreNotHeardRatherThanSilence(t *testing.T) {
+	doubtful := sure("你好")
+	doubtful.AvgLogProb = -2
+	for name, w := range map[string]writer{"no words": {}, "doubtful words": {segments: []Segment{doubtful}}, "only a note": {segments: []Segment{sure("[Music]")}}} {
+		h, err := listen(t, speaks(.99), w, hum(2))
+		if err != nil || len(h.Passages) != 0 || len(h.Unheard) == 0 {
+			t.Errorf("%s: got %+v, %v", name, h, err)
+		}
+	}
+}
+
+func TestSilenceAndSoundsWithoutAVoiceAskNobody(t *testing.T) {
+	w := writer{err: errors.New("asked")}
+	if h, err := listen(t, speaks(.99), w, make([]float32, Rate)); err != nil || len(h.Unheard) != 0 {
+		t.Errorf("silence: got %+v, %v", h, err)
+	}
+	if h, err := listen(t, speaks(.001), w, hum(2)); err != nil || len(h.Unheard) != 0 {
+		t.Errorf("a hum: got %+v, %v", h, err)
+	}
+}
+
+func TestABrokenAnswerIsAnErrorAndNeverSilence(t *testing.T) {
+	outside := sure("你好")
+	outside.End = 99
+	for name, w := range map[string]writer{"an error": {err: errors.New("no")}, "a time outside": {segments: []Segment{outside}}} {
+		if _, err := listen(t, speaks(.99), w, hum(2)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	loud := hum(2)
+	loud[5] = float32(math.NaN())
+	if _, err := listen(t, speaks(.99), writer{}, loud); err == nil {
+		t.Error("a sample that is no number: no error")
+	}
+}
+
+// vocabulary is the smallest that Tokens read.
+func vocabulary(t testing.TB) *Tokens {
+	t.Helper()
+	tokens := &Tokens{languages: map[int]string{4: "zh", 5: "en"}, end: 2, start: 3, transcribe: 6, noSpeech: 7, noTimes: 8, firstTime: 9, pieces: []string{"a", "b"}}
+	return tokens
+}
+
+func FuzzWhateverTheDecoderSaysEndsInWordsOrAnError(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 250})
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, answers []byte) {
+		tokens, at := vocabulary(t), 0
+		nets := WhisperNetworks{Layers: 1, Width: 2, Tokens: tokens,
+			Encode: func(context.Context, Tensor) ([]Tensor, error) { return nil, nil },
+			Decode: func(_ context.Context, ids []int64, _, _ []Tensor) ([]float32, []Tensor, error) {
+				logits := make([]float32, tokens.size())
+				for i := range logits {
+					if len(answers) > 0 {
+						logits[i] = float32(int8(answers[(at+i*7)%len(answers)]))
+					}
+				}
+				at++
+				row := Tensor{Values: make([]float32, 2*len(ids))}
+				return logits, []Tensor{row, row}, nil
+			}}
+		w, err := NewWhisper(nets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		segments, err := w.Transcribe(t.Context(), make([]float32, Rate))
+		if err != nil {
+			return
+		}
+		for _, s := range segments {
+			if s.End < s.Start || s.Start < 0 || s.End > 1 {
+				t.Errorf("a segment from %v to %v of one second", s.Start, s.End)
+			}
+		}
+	})
+}
