@@ -14,7 +14,7 @@ var rooms = []struct {
 	from string   // longest prefix wins
 	may  []string // prefixes
 }{
-	{"nightlight/pipeline/media", nil},
+	{"nightlight/pipeline/media", []string{"nightlight/pipeline/pdq"}},
 	{"nightlight/pipeline", []string{"nightlight/pipeline!media"}},
 	{"nightlight/models", []string{"nightlight/models", "nightlight/pipeline!media"}},
 	{"nightlight/queue/review", []string{"nightlight/pipeline!media"}},
@@ -104,7 +104,7 @@ func TestOnlyModelsAndTheBinaryNeedC(t *testing.T) {
 }
 
 func TestTheMiddleDoesNoIO(t *testing.T) {
-	for _, pkg := range []string{"./pipeline", "./pipeline/normal", "./pipeline/rules"} {
+	for _, pkg := range []string{"./pipeline", "./pipeline/normal", "./pipeline/rules", "./pipeline/pdq"} {
 		for _, imp := range golist(t, "-f", `{{join .Imports "\n"}}`, pkg) {
 			if slices.Contains([]string{"os", "net", "net/http", "database/sql", "os/exec", "syscall"}, imp) {
 				t.Errorf("%s imports %s", pkg, imp)

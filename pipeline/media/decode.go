@@ -232,6 +232,9 @@ func frame(img *image.NRGBA, want Want, tiles int) (f Frame, flat *image.NRGBA, 
 	}
 	f.DHash, f.PHash = DHash(small), PHash(small)
 	f.TestCard, _ = ReadTestCard(small)
+	if f.PDQ, err = printOf(flat); err != nil {
+		return f, nil, false, err
+	}
 	if f.Crops, coarse, err = Squares(img, want.Squares, tiles); err != nil {
 		return f, nil, false, err
 	}

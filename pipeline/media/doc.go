@@ -22,5 +22,6 @@
 // Decoder or Video calls ChildMain first thing when its first argument is
 // ChildCommand.
 //
-// The package imports nothing else of Nightlight and builds without cgo.
+// The package imports nothing else of Nightlight but the plain hash of
+// pipeline/pdq, and builds without cgo.
 package media

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/bits"
 	"sort"
+
+	"nightlight/pipeline/pdq"
 )
 
 // DHash is a 64-bit difference hash: the picture is reduced to 9 by 8 grey
@@ -66,6 +68,22 @@ func PHash(img *image.NRGBA) uint64 {
 
 // HashDistance is the number of bits in which two hashes differ, 0 to 64.
 func HashDistance(a, b uint64) int { return bits.OnesCount64(a ^ b) }
+
+// printSide is the short side in pixels near which a picture is hashed by PDQ.
+const printSide = 512
+
+// printOf is the PDQ hash of an opaque picture. One whose short side is one and
+// a half times printSide or more is averaged by whole pixels first, which moves
+// a few bits and saves most of the time; the reference's own tool goes down to
+// 512 by 512 as well.
+func printOf(flat *image.NRGBA) (pdq.Print, error) {
+	short := min(flat.Rect.Dx(), flat.Rect.Dy())
+	small, err := shrink(flat, max(1, (short+printSide/2)/printSide))
+	if err != nil {
+		return pdq.Print{}, err
+	}
+	return pdq.Of(small.Pix, small.Rect.Dx(), small.Rect.Dy(), small.Stride, 4), nil
+}
 
 // grey gives luma (ITU-R BT.601) of the picture reduced to w by h.
 func grey(img *image.NRGBA, w, h int) []float32 {

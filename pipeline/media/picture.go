@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"nightlight/pipeline/pdq"
+)
 
 // Want says what a caller needs of a picture or film. The zero value asks for
 // headers, hashes and the test card only.
@@ -52,7 +56,8 @@ type Frame struct {
 	At       time.Duration // when it is shown
 	DHash    uint64
 	PHash    uint64
-	TestCard string // label, when the frame shows a test card
+	PDQ      pdq.Print // of the frame as it is shown, see printOf
+	TestCard string    // label, when the frame shows a test card
 	Crops    []Crop
 	Picture  *RGB `json:",omitempty"` // when Want.Fit asks for it
 }

@@ -11,6 +11,8 @@ import (
 	"math"
 	"os"
 	"testing"
+
+	"nightlight/pipeline/pdq"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -298,6 +300,45 @@ func TestNearDuplicatesHaveNearHashes(t *testing.T) {
 		if d := HashDistance(hash(a), hash(other)); d < 16 {
 			t.Errorf("%s: only %d bits between different pictures", name, d)
 		}
+	}
+}
+
+func TestACopyIsWithinTheDistanceAtWhichPDQCallsTwoPicturesOne(t *testing.T) {
+	of := func(img image.Image) pdq.Print {
+		flat, err := toNRGBA(img)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := printOf(flat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	a := scenery(1600, 1200)
+	print := of(a)
+	full := pdq.Of(a.Pix, 1600, 1200, a.Stride, 4)
+	if d := print.Hash.Distance(full.Hash); d > 6 {
+		t.Errorf("%d bits between the averaged picture and the full one", d)
+	}
+	for name, copied := range map[string]image.Image{
+		"compressed hard":       throughJPEG(t, a, 40),
+		"scaled and compressed": throughJPEG(t, resized(a, 0.4), 60),
+	} {
+		if d := of(copied).Hash.Distance(print.Hash); d > pdq.Match/2 {
+			t.Errorf("%s: %d bits away", name, d)
+		}
+	}
+	turned := of(orient(a, 6))
+	best := 256
+	for _, h := range turned.Turned {
+		best = min(best, h.Distance(print.Hash))
+	}
+	if best > pdq.Match/2 {
+		t.Errorf("turned on its side: %d bits away at best", best)
+	}
+	if d := of(imagingFlip(a)).Hash.Distance(print.Hash); d <= pdq.Match {
+		t.Errorf("only %d bits between different pictures", d)
 	}
 }
 
