@@ -32,6 +32,7 @@ func (p *Policy) Judge(it Item, f Findings, now time.Time) Verdict {
 			j.label(s)
 		}
 	}
+	j.banks(f.Signals)
 	for _, fault := range f.Faults {
 		j.fault(fault)
 	}
@@ -63,6 +64,9 @@ func (j *judging) strongest(signals []Signal) map[Label]Signal {
 		}
 		if !(s.Score >= 0 && s.Score <= 1) { // also true for NaN
 			j.fault(Fault{Source: s.Source, Reason: "bad_score"})
+			continue
+		}
+		if s.Bank != nil { // its bank's rule speaks, not its label's
 			continue
 		}
 		if have, ok := best[s.Label]; !ok || s.Score > have.Score {
@@ -166,7 +170,7 @@ func (j *judging) guardian() {
 // any others at or above their own decision point, strongest first.
 func (j *judging) evidence(signals []Signal) {
 	for _, s := range signals {
-		if s.Label.Known() && (j.reached[s.Label] && s.Score >= 0.2 || s.Score >= 0.5) && s.Score <= 1 {
+		if s.Label.Known() && (s.Bank != nil || j.reached[s.Label] && s.Score >= 0.2 || s.Score >= 0.5) && s.Score <= 1 {
 			j.verdict.Signals = append(j.verdict.Signals, s)
 		}
 	}

@@ -30,6 +30,9 @@ type Policy struct {
 	NotHeard NotHeardRule `yaml:"not_heard"`
 	// Labels hold one rule for each label of the taxonomy.
 	Labels map[Label]Rule `yaml:"labels"`
+	// Banks hold a rule for banks of known pictures by their name; the one
+	// named default is for all others. See Policy.Bank.
+	Banks map[string]BankRule `yaml:"banks"`
 }
 
 // FaultRule is what happens when an Item could not be judged in full. Its
@@ -213,6 +216,7 @@ func (c *policyCheck) policy(p *Policy) {
 		}
 		c.rule(l, r)
 	}
+	c.bankRules(p)
 }
 
 func (c *policyCheck) rule(l Label, r Rule) {
@@ -229,17 +233,7 @@ func (c *policyCheck) rule(l Label, r Rule) {
 	}
 	c.order(r, at("act"))
 	for i, h := range r.Hear {
-		path := at("hear", fmt.Sprint(i))
-		if h.Who != "reviewer" && h.Who != "guardian" {
-			c.wrong("want reviewer or guardian", append(path, "who")...)
-		}
-		c.urgency(h.Urgency, append(path, "urgency")...)
-		if !h.From.Known() || h.From == Allow {
-			c.wrong("want warn, blur, hold or block", append(path, "from")...)
-		}
-		if h.After != "" && h.After != "review" {
-			c.wrong("want review or nothing", append(path, "after")...)
-		}
+		c.hearing(h, at("hear", fmt.Sprint(i)))
 	}
 	for i, v := range r.Interventions {
 		path := at("interventions", fmt.Sprint(i))
@@ -254,6 +248,19 @@ func (c *policyCheck) rule(l Label, r Rule) {
 		}
 	}
 	c.someoneLooks(r, at())
+}
+
+func (c *policyCheck) hearing(h Hearing, path []string) {
+	if h.Who != "reviewer" && h.Who != "guardian" {
+		c.wrong("want reviewer or guardian", append(path, "who")...)
+	}
+	c.urgency(h.Urgency, append(path, "urgency")...)
+	if !h.From.Known() || h.From == Allow {
+		c.wrong("want warn, blur, hold or block", append(path, "from")...)
+	}
+	if h.After != "" && h.After != "review" {
+		c.wrong("want review or nothing", append(path, "after")...)
+	}
 }
 
 // someoneLooks refuses a rule that holds Items for a person whom nobody tells.

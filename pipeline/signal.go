@@ -24,8 +24,13 @@ type Signal struct {
 	// Box is x, y, width, height in pixels of the oriented picture.
 	Box *[4]int `json:"box,omitempty"`
 	// In names the part of the item that was read: text, picture, frame, ocr,
-	// qr or speech.
+	// qr, speech or file.
 	In string `json:"in,omitempty"`
+	// Bank is set when the picture or file stands in a bank of known ones.
+	Bank *BankMatch `json:"bank,omitempty"`
+	// Reused is file or picture when the score was given to an earlier upload
+	// of the same file, or of nearly the same picture, by the same models.
+	Reused string `json:"reused,omitempty"`
 }
 
 // ModelRef names a model exactly.
