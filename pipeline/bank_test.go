@@ -77,7 +77,9 @@ func TestNoBankMakesAPicturePass(t *testing.T) {
 
 func TestCopiesStandOnTheSameGroundsOnlyWhenEverythingWeighedIsTheSame(t *testing.T) {
 	p := DefaultPolicy()
-	see := func(score float64) Signal { return Signal{Label: SexualExplicit, Score: score, Source: "m@1", In: "picture"} }
+	see := func(score float64) Signal {
+		return Signal{Label: SexualExplicit, Score: score, Source: "m@1", In: "picture"}
+	}
 	first := judgedAs(t, p, 10, see(.61))
 	for name, c := range map[string]struct {
 		other Verdict

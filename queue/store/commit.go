@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -16,6 +17,8 @@ type Outcome struct {
 	// Notices to guardians and reviewers. Those with After "review" wait for
 	// a Decision.
 	Notices []review.Notice
+	// Print remembers a picture or film that could be opened; nil for others.
+	Print *Print
 }
 
 // Committed says where the item stands after Commit.
@@ -69,7 +72,15 @@ func (s *Store) commit(t *tx, l *Lease, o Outcome) (done Committed, err error) {
 	}
 	done = end(v)
 	if done.State != Closed {
-		if done.CaseID, err = s.openCase(t, caseOf(l.Item, v)); err != nil {
+		if done.CaseID, err = s.join(t, l, v, o.Print, o.Notices); errors.Is(err, ErrNotFound) {
+			done.CaseID, err = s.openCase(t, caseOf(l.Item, v))
+		}
+		if err != nil {
+			return Committed{}, err
+		}
+	}
+	if o.Print != nil {
+		if err := t.keepPrint(l.Item.Tenant, l.ItemID, *o.Print); err != nil {
 			return Committed{}, err
 		}
 	}

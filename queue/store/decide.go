@@ -57,7 +57,7 @@ func (s *Store) decide(t *tx, r review.Reviewer, d review.Decision) (done review
 	}
 	done.UndoUntil = timeOf(t.at + s.options.Undo.Microseconds())
 	if done.Closed {
-		if err := s.closeCase(t, c, d, voteID); err != nil {
+		if err := s.closeCase(t, c, d, voteID, r.ID); err != nil {
 			return done, err
 		}
 	}
@@ -123,8 +123,9 @@ func (t *tx) agree(caseID string) (bool, error) {
 	return kinds == 1, err
 }
 
-// closeCase ends the case and what follows from it.
-func (s *Store) closeCase(t *tx, c heldCase, d review.Decision, voteID string) error {
+// closeCase ends the case and what follows from it, for its item and the
+// copies that joined it.
+func (s *Store) closeCase(t *tx, c heldCase, d review.Decision, voteID, by string) error {
 	_, err := t.exec("UPDATE cases SET state = 'closed', action = $2, closed_at = $3 WHERE id = $1", c.ID, string(d.Action), t.at)
 	if err != nil {
 		return err
@@ -133,19 +134,28 @@ func (s *Store) closeCase(t *tx, c heldCase, d review.Decision, voteID string) e
 	if err != nil {
 		return err
 	}
-	payload := jsonOf(map[string]any{"case_id": c.ID, "action": d.Action, "labels": d.Labels, "decision": voteID})
-	event := Delivery{Tenant: c.Tenant, ItemID: c.ItemID, CaseID: c.ID, PolicyVersion: "decision:" + voteID, Effect: EventResolved,
-		Urgency: pipeline.Soon, Payload: json.RawMessage(payload)}
+	if err := s.closeCopies(t, c, d, voteID, by); err != nil {
+		return err
+	}
 	if it.State == Erased {
 		return nil
 	}
+	return s.publishDecision(t, c, d, voteID, c.ItemID)
+}
+
+// publishDecision tells of a decision about one item: the endpoints, and the
+// guardians whose notices waited for it.
+func (s *Store) publishDecision(t *tx, c heldCase, d review.Decision, voteID, itemID string) error {
+	payload := jsonOf(map[string]any{"case_id": c.ID, "action": d.Action, "labels": d.Labels, "decision": voteID})
+	event := Delivery{Tenant: c.Tenant, ItemID: itemID, CaseID: c.ID, PolicyVersion: "decision:" + voteID, Effect: EventResolved,
+		Urgency: pipeline.Soon, Payload: json.RawMessage(payload)}
 	if err := s.publish(t, event, t.at+s.options.Undo.Microseconds()); err != nil {
 		return err
 	}
-	if _, err := t.exec("UPDATE deliveries SET vote_id = $2 WHERE item_id = $1 AND policy_version = $3", c.ItemID, voteID, event.PolicyVersion); err != nil {
+	if _, err := t.exec("UPDATE deliveries SET vote_id = $2 WHERE item_id = $1 AND policy_version = $3", itemID, voteID, event.PolicyVersion); err != nil {
 		return err
 	}
-	return s.letGo(t, c.ItemID, voteID, d.NotifyGuardians)
+	return s.letGo(t, itemID, voteID, d.NotifyGuardians)
 }
 
 // resolve ends an item that was in review; one that had ended keeps its end

@@ -30,6 +30,9 @@ func (s *Store) EraseAccount(ctx context.Context, tenant, id, by string) (done R
 		if err := t.eraseItems(tenant, id, &done); err != nil {
 			return err
 		}
+		if err := s.adopt(t, tenant); err != nil {
+			return err
+		}
 		if !known && done.Erased+done.Held == 0 {
 			return ErrNotFound
 		}

@@ -102,7 +102,7 @@ func scanItem(row scanner, more ...any) (it Item, err error) {
 
 // itemQuery reads items with their verdict and newest case.
 const itemQuery = "SELECT " + itemColumns + `, COALESCE(v.body, ''),
-	COALESCE((SELECT MAX(c.id) FROM cases c WHERE c.item_id = i.id), '')
+	COALESCE((SELECT MAX(c.id) FROM cases c WHERE c.item_id = i.id), (SELECT k.case_id FROM case_copies k WHERE k.item_id = i.id), '')
 	FROM items i LEFT JOIN verdicts v ON v.item_id = i.id`
 
 func scanItemVerdict(row scanner) (Item, error) {

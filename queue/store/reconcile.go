@@ -59,9 +59,11 @@ var differences = [...]struct{ what, query string }{
 	{"end_without_verdict", `SELECT i.id FROM items i WHERE i.ending NOT IN ('', 'erased') AND i.received_at <= $1
 		AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.item_id = i.id)`},
 	{"review_without_case", `SELECT i.id FROM items i WHERE i.state = 'in_review' AND i.received_at <= $1
-		AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.item_id = i.id AND c.state = 'open')`},
+		AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.item_id = i.id AND c.state = 'open')
+		AND NOT EXISTS (SELECT 1 FROM case_copies k JOIN cases c ON c.id = k.case_id WHERE k.item_id = i.id AND c.state = 'open')`},
 	{"resolved_without_decision", `SELECT i.id FROM items i WHERE i.ending = 'resolved' AND i.received_at <= $1
-		AND NOT EXISTS (SELECT 1 FROM votes v WHERE v.item_id = i.id AND v.undone_at = 0 AND v.closed_case = 1)`},
+		AND NOT EXISTS (SELECT 1 FROM votes v WHERE v.item_id = i.id AND v.undone_at = 0 AND v.closed_case = 1)
+		AND NOT EXISTS (SELECT 1 FROM case_copies k JOIN votes v ON v.id = k.vote_id WHERE k.item_id = i.id AND v.undone_at = 0 AND v.closed_case = 1)`},
 	{"duplicate_effect", `SELECT d.item_id FROM deliveries d WHERE d.created_at <= $1
 		GROUP BY d.item_id, d.policy_version, d.effect, d.recipient HAVING COUNT(*) > 1`},
 	{"delivery_without_task", `SELECT d.item_id FROM deliveries d WHERE d.state = 'pending' AND d.due_at <= $1 AND d.lease_until <= $1

@@ -69,6 +69,8 @@ func (t *tx) destroy(p purged) (keys []string, err error) {
 		"DELETE FROM item_secrets WHERE item_id = $1",
 		"DELETE FROM evidence WHERE item_id = $1",
 		"DELETE FROM uploads WHERE item_id = $1",
+		"DELETE FROM prints WHERE item_id = $1",
+		"DELETE FROM print_words WHERE item_id = $1",
 	} {
 		if _, err := t.exec(gone, p.item); err != nil {
 			return nil, err

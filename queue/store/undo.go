@@ -116,14 +116,22 @@ func (s *Store) recall(t *tx, c heldCase, v lastVote) error {
 			return err
 		}
 	}
+	if err := s.publishReversal(t, c, v, c.ItemID, pipeline.Action(v.oldAction)); err != nil {
+		return err
+	}
+	return s.reverseCopies(t, c, v)
+}
+
+// publishReversal tells the endpoints that have heard of the vote already.
+func (s *Store) publishReversal(t *tx, c heldCase, v lastVote, itemID string, old pipeline.Action) error {
 	var heard int
-	if err := t.one("SELECT COUNT(*) FROM deliveries WHERE vote_id = $1 AND stage = 'deliver'", args(v.id), &heard); err != nil {
+	if err := t.one("SELECT COUNT(*) FROM deliveries WHERE vote_id = $1 AND item_id = $2 AND stage = 'deliver'", args(v.id, itemID), &heard); err != nil {
 		return err
 	}
 	if heard == 0 {
 		return nil
 	}
-	payload := jsonOf(map[string]any{"case_id": c.ID, "decision": v.id, "action": v.oldAction})
-	return s.publish(t, Delivery{Tenant: c.Tenant, ItemID: c.ItemID, CaseID: c.ID, PolicyVersion: "undo:" + v.id, Effect: EventReversed,
+	payload := jsonOf(map[string]any{"case_id": c.ID, "decision": v.id, "action": old})
+	return s.publish(t, Delivery{Tenant: c.Tenant, ItemID: itemID, CaseID: c.ID, PolicyVersion: "undo:" + v.id, Effect: EventReversed,
 		Urgency: pipeline.Soon, Payload: json.RawMessage(payload)}, t.at)
 }
