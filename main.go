@@ -12,6 +12,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +23,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -48,6 +51,7 @@ import (
 	"nightlight/models/setup"
 	"nightlight/pipeline"
 	"nightlight/pipeline/media"
+	"nightlight/pipeline/pdq"
 	"nightlight/pipeline/rules"
 	"nightlight/pipeline/speech"
 	"nightlight/pipeline/words"
@@ -56,6 +60,7 @@ import (
 	"nightlight/queue/store"
 	"nightlight/workers"
 	"nightlight/workers/examine"
+	"nightlight/workers/known"
 	"nightlight/workers/notify"
 	"nightlight/workers/score"
 	"nightlight/workers/transcribe"
@@ -86,6 +91,7 @@ type cli struct {
 	Eval      evalCommand      `cmd:"" help:"Measure quality and speed."`
 	Models    modelsCommand    `cmd:"" help:"List and verify model files."`
 	Policy    policyCommand    `cmd:"" help:"Check a policy file, explain a verdict."`
+	Hashes    hashesCommand    `cmd:"" help:"Banks of hashes of known pictures and files."`
 	User      userCommand      `cmd:"" help:"People who log in to the console."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring the database schema up to date."`
 	Reconcile reconcileCommand `cmd:"" help:"Prove that accepted = ended + in flight."`
@@ -244,6 +250,8 @@ type serveFlags struct {
 	Listen         string        `help:"Address of the HTTP server." default:"127.0.0.1:8080"`
 	PublicURL      string        `name:"public-url" help:"How clients reach the API (default: http://LISTEN)." placeholder:"URL"`
 	Parallel       int           `help:"Runs of one model at a time (default: one a core)."`
+	HMA            string        `name:"hma" env:"NIGHTLIGHT_HMA" help:"Root of a hasher-matcher-actioner server at which pictures are looked up by PDQ hash." placeholder:"URL"`
+	HMATimeout     time.Duration `name:"hma-timeout" env:"NIGHTLIGHT_HMA_TIMEOUT" help:"Time for one look-up there." default:"2s"`
 	Drain          time.Duration `help:"Time for tasks in flight at shutdown." default:"25s"`
 	InsecureCookie bool          `help:"Send login cookies over plain HTTP although the address is not loopback."`
 }
@@ -337,6 +345,9 @@ func openHouse(ctx context.Context, f serveFlags) (h *house, err error) {
 		return h, err
 	}
 	if _, err = f.webhookRules(); err != nil {
+		return h, err
+	}
+	if _, err = f.hma(); err != nil {
 		return h, err
 	}
 	if h.store, h.keys, err = openRecord(ctx, f.dataFlags); err != nil {
@@ -459,6 +470,10 @@ func (h *house) openWorkers(ctx context.Context) (err error) {
 	if h.examiner.Ear == nil {
 		h.log.Warn("nothing hears; voice notes and films with sound are held for a person")
 	}
+	if h.examiner.Known, err = h.known(); err != nil {
+		return err
+	}
+	h.examiner.BankLabel = func(bank string) pipeline.Label { return h.policy.Bank(bank).Label }
 	if err := h.models.Warm(ctx); err != nil {
 		return err
 	}
@@ -940,6 +955,211 @@ func (c *scoreCommand) Run(ctx context.Context) error {
 		err = errNotWell
 	}
 	return err
+}
+
+// --- hashes ---
+
+// hma is the HMA server that pictures are looked up at, nil when none is set.
+func (f serveFlags) hma() (*known.HMA, error) {
+	if f.HMA == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(f.HMA)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, wrongUse("--hma: want the root of a server, such as http://127.0.0.1:5100") // never quoted: it may hold a password
+	}
+	return &known.HMA{URL: u, Timeout: f.HMATimeout}, nil
+}
+
+// known lists where pictures are looked up.
+func (h *house) known() ([]examine.Known, error) {
+	list := []examine.Known{known.NewBanks(h.store)}
+	server, err := h.flags.hma()
+	if err == nil && server != nil {
+		list = append(list, server)
+	}
+	return list, err
+}
+
+type hashesCommand struct {
+	Import hashesImportCommand `cmd:"" help:"Add a CSV file of hashes to a bank; workers use them at once."`
+	List   hashesListCommand   `cmd:"" help:"List banks."`
+	Remove hashesRemoveCommand `cmd:"" help:"Remove a bank, or one hash of it."`
+	Check  hashesCheckCommand  `cmd:"" help:"Tell which banks hold a hash or a picture; exit 1 when one does."`
+}
+
+// byCommandLine is the actor in the audit log of what is done here.
+const byCommandLine = "command line"
+
+type hashesImportCommand struct {
+	dataFlags
+	Bank      string `required:"" help:"Name of the bank, which is made when there is none." placeholder:"NAME"`
+	Kind      string `help:"pdq for pictures, sha256 for files." enum:"pdq,sha256" default:"pdq"`
+	Threshold int    `help:"Most bits of 256 in which a picture of a pdq bank may differ, 0 to 31 (default 31; an existing bank takes the new one)." default:"-1"`
+	File      string `arg:"" help:"CSV: 64 hexadecimal digits a line, and behind a comma what the giver calls it." type:"existingfile"`
+	JSON      bool   `help:"Print JSON."`
+}
+
+// Run imports a file whole, or not at all when a line is wrong.
+func (c *hashesImportCommand) Run(ctx context.Context) error {
+	f, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	list, err := known.ReadCSV(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	st, _, err := openRecord(ctx, c.dataFlags)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	bank := store.Bank{Name: c.Bank, Kind: store.BankKind(c.Kind), Threshold: c.Threshold}
+	if c.Threshold < 0 {
+		bank.Threshold = map[store.BankKind]int{store.PDQBank: pdq.Match}[bank.Kind]
+	}
+	done, err := st.ImportHashes(ctx, bank, list, byCommandLine)
+	if errors.Is(err, store.ErrBank) || errors.Is(err, store.ErrConflict) {
+		return wrongUse("%v", err)
+	}
+	if err != nil {
+		return err
+	}
+	return show(map[string]any{"bank": c.Bank, "kind": bank.Kind, "threshold": bank.Threshold, "added": done.Added, "held_already": done.Held, "hashes": done.Total},
+		[][]string{{"bank", c.Bank}, {"kind", c.Kind}, {"threshold", fmt.Sprint(bank.Threshold)}, {"added", fmt.Sprint(done.Added)}, {"held already", fmt.Sprint(done.Held)}, {"hashes", fmt.Sprint(done.Total)}}, c.JSON)
+}
+
+type hashesListCommand struct {
+	dataFlags
+	Policy string `help:"Policy file (default: the one built in)." type:"path" placeholder:"FILE"`
+	JSON   bool   `help:"Print JSON."`
+}
+
+// Run lists the banks with what policy does about them.
+func (c *hashesListCommand) Run(ctx context.Context) error {
+	policy, err := readPolicy(c.Policy)
+	if err != nil {
+		return err
+	}
+	st, err := existingRecord(ctx, c.dataFlags)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	banks, err := st.Banks(ctx)
+	if err != nil {
+		return err
+	}
+	type line struct {
+		Name      string    `json:"name"`
+		Kind      string    `json:"kind"`
+		Threshold int       `json:"threshold"`
+		Hashes    int       `json:"hashes"`
+		Action    string    `json:"action"`
+		Label     string    `json:"label"`
+		UpdatedAt time.Time `json:"updated_at"`
+	}
+	lines := []line{}
+	rows := [][]string{{"BANK", "KIND", "THRESHOLD", "HASHES", "ACTION", "LABEL", "CHANGED"}}
+	for _, b := range banks {
+		r := policy.Bank(b.Name)
+		lines = append(lines, line{b.Name, string(b.Kind), b.Threshold, b.Hashes, string(r.Action), string(r.Label), b.UpdatedAt})
+		rows = append(rows, []string{b.Name, string(b.Kind), fmt.Sprint(b.Threshold), fmt.Sprint(b.Hashes), string(r.Action), string(r.Label), b.UpdatedAt.Format(time.RFC3339)})
+	}
+	return show(lines, rows, c.JSON)
+}
+
+type hashesRemoveCommand struct {
+	dataFlags
+	Bank string `required:"" help:"Name of the bank." placeholder:"NAME"`
+	Hash string `help:"Remove this hash alone." placeholder:"HEX"`
+}
+
+// Run removes a bank or one hash.
+func (c *hashesRemoveCommand) Run(ctx context.Context) error {
+	var h pdq.Hash
+	var err error
+	if c.Hash != "" {
+		if h, err = pdq.Parse(c.Hash); err != nil {
+			return wrongUse("--hash: %v", err)
+		}
+	}
+	st, err := existingRecord(ctx, c.dataFlags)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	if c.Hash != "" {
+		return st.RemoveHash(ctx, c.Bank, h, byCommandLine)
+	}
+	return st.RemoveBank(ctx, c.Bank, byCommandLine)
+}
+
+type hashesCheckCommand struct {
+	dataFlags
+	What string `arg:"" help:"A hash of 64 hexadecimal digits, or a picture's file." placeholder:"HASH|FILE"`
+	JSON bool   `help:"Print JSON."`
+}
+
+// Run looks up what is given, as a worker would.
+func (c *hashesCheckCommand) Run(ctx context.Context) error {
+	p, sum, err := c.hashes(ctx)
+	if err != nil {
+		return err
+	}
+	st, err := existingRecord(ctx, c.dataFlags)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	banks := known.NewBanks(st)
+	found, err := banks.File(ctx, sum)
+	if err != nil {
+		return err
+	}
+	pictures, err := banks.Picture(ctx, p)
+	if err != nil {
+		return err
+	}
+	found = append(found, pictures...)
+	rows := [][]string{{"pdq", p.Hash.String()}, {"quality", fmt.Sprint(p.Quality)}, {"sha256", sum}}
+	for _, m := range found {
+		rows = append(rows, []string{"bank " + m.Name, fmt.Sprintf("%s, %d bits away", m.Kind, m.Distance)})
+	}
+	err = show(map[string]any{"pdq": p.Hash, "quality": p.Quality, "sha256": sum, "banks": found}, rows, c.JSON)
+	if err == nil && len(found) > 0 {
+		err = errNotWell
+	}
+	return err
+}
+
+// hashes are those of a file, or the one hash given, which may be of either
+// kind.
+func (c *hashesCheckCommand) hashes(ctx context.Context) (pdq.Print, string, error) {
+	if h, err := pdq.Parse(c.What); err == nil {
+		p := pdq.Print{Hash: h, Quality: 100}
+		for i := range p.Turned {
+			p.Turned[i] = h
+		}
+		return p, strings.ToLower(c.What), nil
+	}
+	data, err := os.ReadFile(c.What)
+	if err != nil {
+		return pdq.Print{}, "", wrongUse("want a hash of 64 hexadecimal digits or a file: %v", err)
+	}
+	decoder, err := media.NewDecoder(media.DecoderOptions{Children: 1})
+	if err != nil {
+		return pdq.Print{}, "", err
+	}
+	defer decoder.Close()
+	d, err := decoder.Decode(ctx, data, media.Want{Fit: examine.ReadSide})
+	if err != nil {
+		return pdq.Print{}, "", fmt.Errorf("open %s: %w", c.What, err)
+	}
+	sum := sha256.Sum256(data)
+	return d.Frames[0].PDQ, hex.EncodeToString(sum[:]), nil
 }
 
 // --- eval ---

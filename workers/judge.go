@@ -45,6 +45,9 @@ func (w *Worker) Judge(ctx context.Context, itemID string) error {
 		return w.handBack(ctx, lease, fmt.Errorf("commit item %s: %w", itemID, err))
 	}
 	w.metrics.judged(lease.Item, done, time.Since(started))
+	if how := reusedOf(sight); how != "" {
+		w.metrics.reused.WithLabelValues(how).Inc()
+	}
 	return nil
 }
 
@@ -125,7 +128,7 @@ func (w *Worker) look(ctx context.Context, lease *store.Lease) (examine.Sight, e
 	if err != nil {
 		return sight, err
 	}
-	seen, err := w.lookAt(ctx, it, data)
+	seen, err := w.lookAt(ctx, w.Examiner.Remembering(memory{w.Store, it.Tenant}), it, data)
 	seen.Add(text)
 	if err == nil && it.Kind == pipeline.KindPhoto && seen.SHA256 != "" && w.Policy.Judge(it, seen.Findings, time.Time{}).NeedsPerson() {
 		err = w.Examiner.Renditions(ctx, &seen, data)
@@ -133,14 +136,14 @@ func (w *Worker) look(ctx context.Context, lease *store.Lease) (examine.Sight, e
 	return seen, err
 }
 
-func (w *Worker) lookAt(ctx context.Context, it pipeline.Item, data []byte) (examine.Sight, error) {
+func (w *Worker) lookAt(ctx context.Context, e *examine.Examiner, it pipeline.Item, data []byte) (examine.Sight, error) {
 	switch it.Kind {
 	case pipeline.KindPhoto:
-		return w.Examiner.Photo(ctx, data)
+		return e.Photo(ctx, data)
 	case pipeline.KindVideo:
-		return w.Examiner.VideoFile(ctx, data, textOf(it))
+		return e.VideoFile(ctx, data, textOf(it))
 	case pipeline.KindVoice:
-		return w.Examiner.Voice(ctx, data, textOf(it))
+		return e.Voice(ctx, data, textOf(it))
 	}
 	return examine.Sight{Findings: pipeline.Findings{Faults: []pipeline.Fault{{Source: "worker", Reason: "unknown_kind"}}}}, nil
 }
@@ -193,6 +196,9 @@ func (w *Worker) commit(ctx context.Context, lease *store.Lease, sight examine.S
 	}
 	v := w.Policy.Judge(lease.Item, sight.Findings, now)
 	o := store.Outcome{Verdict: v}
+	if o.Print, err = printOf(lease, sight); err != nil {
+		return store.Committed{}, err
+	}
 	if o.Evidence, err = w.keep(ctx, lease, sight, v); err != nil {
 		return store.Committed{}, err
 	}

@@ -18,6 +18,7 @@ type Metrics struct {
 	late       prometheus.Counter
 	retried    prometheus.Counter
 	swept      prometheus.Counter
+	reused     *prometheus.CounterVec
 }
 
 func newMetrics() *Metrics {
@@ -30,11 +31,12 @@ func newMetrics() *Metrics {
 		late:       prometheus.NewCounter(prometheus.CounterOpts{Name: "nightlight_late_writers_total", Help: "Verdicts refused because another worker had the lease."}),
 		retried:    prometheus.NewCounter(prometheus.CounterOpts{Name: "nightlight_judge_retries_total", Help: "Judgings handed back for a later try."}),
 		swept:      prometheus.NewCounter(prometheus.CounterOpts{Name: "nightlight_swept_total", Help: "Wake-ups that the sweeper sent again."}),
+		reused:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nightlight_scores_reused_total", Help: "Pictures whose scores an earlier upload had: of the same file, or of nearly the same picture."}, []string{"same"}),
 	}
 }
 
 func (m *Metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.verdicts, m.seconds, m.wait, m.deliveries, m.late, m.retried, m.swept}
+	return []prometheus.Collector{m.verdicts, m.seconds, m.wait, m.deliveries, m.late, m.retried, m.swept, m.reused}
 }
 
 // Describe implements prometheus.Collector.

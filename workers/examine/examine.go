@@ -56,6 +56,12 @@ type Examiner struct {
 	MissingText, MissingImage []pipeline.Fault
 	Decoder                   *media.Decoder
 	Video                     *media.Video
+	// Known are the lists of known pictures that each picture, frame and file
+	// is looked up in. BankLabel says by policy what a bank's pictures show.
+	Known     []Known
+	BankLabel func(bank string) pipeline.Label
+
+	memory Memory
 }
 
 // ReadText scores a text, or a caption, in every view.

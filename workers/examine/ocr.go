@@ -14,8 +14,8 @@ import (
 	"nightlight/pipeline/qr"
 )
 
-// readSide is the longest side in pixels at which pictures are read.
-const readSide = 1280
+// ReadSide is the longest side in pixels at which pictures are read.
+const ReadSide = 1280
 
 // writing is a line of text or a QR code as it is kept for reviewers.
 type writing struct {

@@ -23,6 +23,8 @@ type Sight struct {
 	// Transcript and OCR are JSON of what was heard and read, nil when there
 	// was nothing.
 	Transcript, OCR []byte
+	// Memorable is nil when the content could not be opened.
+	Memorable *Memorable
 }
 
 // Longest sides of renditions in pixels.
@@ -33,14 +35,14 @@ const (
 
 // Photo looks at every frame of a picture that policy samples.
 func (e *Examiner) Photo(ctx context.Context, data []byte) (Sight, error) {
-	return e.look(ctx, media.Want{Fit: readSide}, func(want media.Want) (*media.Decoded, error) { return e.Decoder.Decode(ctx, data, want) })
+	return e.look(ctx, data, media.Want{Fit: ReadSide}, func(want media.Want) (*media.Decoded, error) { return e.Decoder.Decode(ctx, data, want) })
 }
 
 // VideoFile looks at the frames of a video and listens to its sound. said tells
 // who sends it to whom.
 func (e *Examiner) VideoFile(ctx context.Context, data []byte, said pipeline.Text) (Sight, error) {
 	sounds := false
-	s, err := e.look(ctx, media.Want{Fit: readSide, Preview: previewSide, Thumbnail: thumbnailSide}, func(want media.Want) (*media.Decoded, error) {
+	s, err := e.look(ctx, data, media.Want{Fit: ReadSide, Preview: previewSide, Thumbnail: thumbnailSide}, func(want media.Want) (*media.Decoded, error) {
 		if e.Video == nil {
 			return nil, media.ErrNoFFmpeg
 		}
@@ -54,7 +56,7 @@ func (e *Examiner) VideoFile(ctx context.Context, data []byte, said pipeline.Tex
 	return s, err
 }
 
-func (e *Examiner) look(ctx context.Context, want media.Want, decode func(media.Want) (*media.Decoded, error)) (Sight, error) {
+func (e *Examiner) look(ctx context.Context, data []byte, want media.Want, decode func(media.Want) (*media.Decoded, error)) (Sight, error) {
 	s := Sight{Findings: pipeline.Findings{Faults: append([]pipeline.Fault{}, e.MissingImage...)}}
 	if len(e.Eyes) == 0 && len(s.Faults) == 0 {
 		s.Faults = append(s.Faults, pipeline.Fault{Source: "image", Reason: "missing_model"})
@@ -72,16 +74,17 @@ func (e *Examiner) look(ctx context.Context, want media.Want, decode func(media.
 			return s, ErrAgain
 		}
 		s.Faults = append(s.Faults, fault)
-		return s, nil
+		return s, e.recognise(ctx, data, nil, &s)
+	}
+	if err := e.recognise(ctx, data, d, &s); err != nil {
+		return s, err
 	}
 	s.Preview, s.Thumbnail, s.Frames, s.SHA256, s.PHash = d.Preview, d.Thumbnail, len(d.Frames), d.SHA256, d.PHash
-	for _, f := range d.Frames {
-		found, err := e.frame(ctx, f, d.FrameCount > 1, d)
-		if err != nil {
-			return s, err
-		}
-		s.Add(found)
+	found, err := e.scores(ctx, d, &s)
+	if err != nil {
+		return s, err
 	}
+	s.Add(found)
 	if err := e.read(ctx, d, &s); err != nil {
 		return s, err
 	}

@@ -21,6 +21,9 @@ func (e *Examiner) Voice(ctx context.Context, data []byte, said pipeline.Text) (
 	if e.Ear == nil {
 		s.Faults = append(s.Faults, pipeline.Fault{Source: "speech", Reason: "missing_model"})
 	}
+	if err := e.recognise(ctx, data, nil, &s); err != nil {
+		return s, err
+	}
 	sound, err := e.sound(ctx, data)
 	if err != nil {
 		err = s.closed(ctx, err)
