@@ -153,3 +153,40 @@ func TestAFullReelStaysBoundedAndKeepsItsEnds(t *testing.T) {
 		t.Errorf("%d frames from %d to %d, gap %d", len(got), got[0].index, got[len(got)-1].index, r.gap(1100))
 	}
 }
+
+func TestOfTooManyFramesWhatWasCutInStays(t *testing.T) {
+	r := &reel{limit: 8, same: -1}
+	for i := range 200 {
+		img := scenery(96, 96)
+		for k := range img.Pix { // slow movement
+			if k%4 == 0 {
+				img.Pix[k] = uint8(i / 2)
+			}
+		}
+		if i == 101 {
+			img = flat(96, 96, green)
+		}
+		if err := r.add(img, time.Duration(i)*time.Second/10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shots, found := r.pick(), false
+	for _, s := range shots {
+		found = found || s.index == 101
+	}
+	if len(shots) != 8 || shots[0].index != 0 || shots[7].index != 199 || !found || r.lost {
+		t.Errorf("kept %d, the one cut in %v, lost %v", len(shots), found, r.lost)
+	}
+}
+
+func TestWhenFramesThatShowOtherThingsHaveToGoItIsSaid(t *testing.T) {
+	r := &reel{limit: 4, same: 4}
+	for i := range 40 {
+		if err := r.add(flat(48, 48, []color.Color{red, green, blue}[i%3]), time.Duration(i)*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if shots := r.pick(); len(shots) != 4 || !r.lost {
+		t.Errorf("kept %d, lost %v", len(shots), r.lost)
+	}
+}

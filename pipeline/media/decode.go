@@ -101,7 +101,9 @@ func (d *decoder) animation(out *Decoded, data []byte, h Header) error {
 	if err != nil {
 		return err
 	}
-	return d.addAll(out, r.pick())
+	shots := r.pick()
+	out.Coarse = r.lost
+	return d.addAll(out, shots)
 }
 
 // sameBits is the difference of two DHashes up to which a frame of an animation

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,6 +29,7 @@ type probed struct {
 	stream        int
 	sound         bool
 	place         bool
+	cuts          bool // a packet between key frames is as large as if the picture began anew there
 	more          bool // there are pictures besides the film, such as a cover, that are not looked at
 }
 
@@ -35,6 +37,8 @@ type probeAnswer struct {
 	Packets []struct {
 		Stream int    `json:"stream_index"`
 		PTS    string `json:"pts_time"`
+		Size   string `json:"size"`
+		Flags  string `json:"flags"`
 	} `json:"packets"`
 	Streams []struct {
 		Index       int            `json:"index"`
@@ -56,7 +60,7 @@ func (v *Video) probe(ctx context.Context, file *os.File, t Type) (probed, error
 	args := []string{
 		"-v", "error", "-protocol_whitelist", "file,pipe", "-f", t.demuxer(), "-threads", "1",
 		"-read_intervals", "%+" + strconv.Itoa(int(v.opts.MaxDuration.Seconds())+1),
-		"-show_entries", "packet=stream_index,pts_time:stream=index,codec_type,width,height:stream_disposition=attached_pic:stream_side_data=rotation:format=duration:format_tags=location,com.apple.quicktime.location.ISO6709",
+		"-show_entries", "packet=stream_index,pts_time,size,flags:stream=index,codec_type,width,height:stream_disposition=attached_pic:stream_side_data=rotation:format=duration:format_tags=location,com.apple.quicktime.location.ISO6709",
 		"-of", "json=compact=1", filmInput,
 	}
 	var out bytes.Buffer
@@ -100,12 +104,51 @@ func (a probeAnswer) read() (probed, error) {
 	if p.stream < 0 || p.width <= 0 || p.height <= 0 {
 		return p, fmt.Errorf("no picture track: %w", ErrUnsupported)
 	}
+	var packets []packet
 	for _, k := range a.Packets {
 		if k.Stream == p.stream {
 			p.duration = max(p.duration, seconds(k.PTS))
+			size, _ := strconv.Atoi(k.Size) // one that is no number is of no size
+			packets = append(packets, packet{size, strings.HasPrefix(k.Flags, "K")})
 		}
 	}
+	p.cuts = cut(packets)
 	return p, nil
+}
+
+// packet is one coded picture of a film.
+type packet struct {
+	size int // bytes
+	key  bool
+}
+
+// cut tells whether the picture seems to change wholly somewhere without a key
+// frame, so that key frames alone would miss what is shown there. A picture that
+// cannot be told from the one before costs about what a key frame costs. It may be
+// wrong in both directions: films with much movement are then decoded whole for
+// nothing, and a cut to something very plain stays unnoticed.
+func cut(packets []packet) bool {
+	var others []int
+	for _, p := range packets {
+		if !p.key {
+			others = append(others, p.size)
+		}
+	}
+	if len(others) == 0 {
+		return false
+	}
+	slices.Sort(others)
+	usual := others[len(others)/2]
+	key := 0
+	for _, p := range packets {
+		switch {
+		case p.key:
+			key = p.size
+		case 5*p.size >= 3*key, 8*p.size >= key && p.size >= 8*usual:
+			return true
+		}
+	}
+	return false
 }
 
 // seconds reads "12.345"; anything else, "N/A" too, is 0. A year is the most.
@@ -117,11 +160,12 @@ func seconds(s string) time.Duration {
 	return time.Duration(min(f, 365*24*3600)*1e6+0.5) * time.Microsecond
 }
 
-// run decodes key frames, or one frame a second, into the reel.
+// run decodes key frames, or one frame a second and the first after each cut, into
+// the reel.
 func (v *Video) run(ctx context.Context, file *os.File, t Type, p probed, want Want, every bool, r *reel) (damaged bool, err error) {
 	w, h := shown(p, &decoder{want: want})
 	args := []string{"-hide_banner", "-nostats", "-nostdin", "-loglevel", "level+info", "-protocol_whitelist", "file,pipe", "-threads", "1", "-filter_threads", "1"}
-	pick := "fps=1"
+	pick := `select=isnan(prev_selected_t)+gte(t-prev_selected_t\,1)+gt(scene\,0.2)`
 	if !every {
 		args = append(args, "-skip_frame", "nokey")
 		pick = `select=isnan(prev_selected_t)+gte(t-prev_selected_t\,0.45)`
@@ -132,7 +176,7 @@ func (v *Video) run(ctx context.Context, file *os.File, t Type, p probed, want W
 		"-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1")
 	times := newTimes()
 	err = v.tool(ctx, v.opts.FFmpeg, args, file, func(stdout io.Reader) error {
-		return readShots(ctx, stdout, w, h, times, r, int(2.5*v.opts.MaxDuration.Seconds())+10)
+		return readShots(ctx, stdout, w, h, times, r, 10*int(v.opts.MaxDuration.Seconds()))
 	}, times.read)
 	return times.damaged(), err
 }

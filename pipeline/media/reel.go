@@ -2,6 +2,8 @@ package media
 
 import (
 	"image"
+	"math"
+	"slices"
 	"time"
 )
 
@@ -16,11 +18,13 @@ type shot struct {
 
 // reel keeps the frames that differ from the one kept before, so that a still with
 // one other frame in it is two frames and not that one left to chance. It is
-// bounded: when it overflows, every second one between the first and the last goes.
+// bounded: when it overflows, the frame goes that is most like the one before it,
+// so that what was cut in stays and what only moves is thinned.
 type reel struct {
 	limit int // frames wanted in the end
 	same  int // bits of DHash up to which a frame counts as the one before; negative: none does
 	kept  []shot
+	lost  bool // a frame had to go that shows something else than the one before
 	count int
 	last  time.Duration
 	hole  time.Duration
@@ -73,15 +77,34 @@ func (s shot) like(o shot, bits int) bool {
 	return true
 }
 
+// far is the difference from which on two frames show different things: a cut
+// gives 40 and more, movement within a scene less than 30.
+const far = 32
+
+// thin drops the frame that differs least from the one before it. The first and
+// the last stay.
 func (r *reel) thin() {
-	half := r.kept[:0]
-	for i, s := range r.kept {
-		if i%2 == 0 || i == len(r.kept)-1 {
-			half = append(half, s)
+	least, at := math.Inf(1), 1
+	for i := 1; i < len(r.kept)-1; i++ {
+		if d := r.kept[i].difference(r.kept[i-1]); d < least {
+			least, at = d, i
 		}
 	}
-	clear(r.kept[len(half):])
-	r.kept = half
+	if len(r.kept) < 3 {
+		at, least = len(r.kept)-1, r.kept[len(r.kept)-1].difference(r.kept[0])
+	}
+	r.lost = r.lost || least > far
+	r.kept = slices.Delete(r.kept, at, at+1)
+}
+
+// difference is the number of differing bits and a quarter of the largest
+// difference of colour, 0 to 128.
+func (s shot) difference(o shot) float64 {
+	var most float32
+	for i, v := range s.tiny {
+		most = max(most, v-o.tiny[i], o.tiny[i]-v)
+	}
+	return float64(HashDistance(s.hash, o.hash)) + float64(most)/4
 }
 
 // gap is the longest time without a decoded frame.
@@ -92,14 +115,10 @@ func (r *reel) gap(end time.Duration) time.Duration {
 	return max(r.hole, end-r.last)
 }
 
-// pick gives the wanted number of those kept, evenly, first and last among them.
+// pick gives the wanted number of those kept, first and last among them.
 func (r *reel) pick() []shot {
-	chosen := sample(len(r.kept), r.limit)
-	var out []shot
-	for i, s := range r.kept {
-		if chosen(i) {
-			out = append(out, s)
-		}
+	for len(r.kept) > max(r.limit, 1) {
+		r.thin()
 	}
-	return out
+	return r.kept
 }

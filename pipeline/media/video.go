@@ -25,7 +25,7 @@ type VideoOptions struct {
 	CPUSeconds  int           // processor time for one run, seconds; default 10
 	MemoryBytes int64         // writable memory of one run, bytes; default 512 MiB
 	MaxDuration time.Duration // how much of a film is looked at; a longer one is Cut; default 60 s
-	MaxGap      time.Duration // longest time between key frames; with a longer one every second is decoded; default 3 s
+	MaxGap      time.Duration // longest time between key frames; with a longer one everything is decoded, and every second and every cut is looked at; default 3 s
 	SameBits    int           // frames whose DHash differs from the one before in at most so many bits, and whose colours do not, are skipped; default 4, none when negative
 }
 
@@ -80,8 +80,8 @@ func NewVideo(o VideoOptions) *Video {
 // Ready is nil, or ErrNoFFmpeg with the program that is missing.
 func (v *Video) Ready() error { return v.lookup }
 
-// Frames decodes key frames of a film, or one frame a second where key frames are
-// too far apart, and gives what is wanted of those that differ from the one
+// Frames decodes key frames of a film, or one frame a second and every cut where
+// key frames are too far apart or pass a cut over, and gives what is wanted of those that differ from the one
 // before, at most Want.MaxFrames of them, first and last among them. Want.Thumbnail
 // and Want.Preview are made of the first.
 func (v *Video) Frames(ctx context.Context, data []byte, want Want) (*Decoded, error) {
@@ -157,13 +157,14 @@ func (v *Video) frames(ctx context.Context, file *os.File, t Type, sum string, w
 	if err := v.opts.Limits.Check(Header{Type: t, Width: p.width, Height: p.height, Frames: 1}); err != nil {
 		return nil, fmt.Errorf("probe film: %w", err)
 	}
-	shots, count, damaged, err := v.shots(ctx, file, t, p, want)
+	r, damaged, err := v.shots(ctx, file, t, p, want)
 	if err != nil {
 		return nil, fmt.Errorf("decode film: %w", err)
 	}
+	shots := r.pick()
 	out := &Decoded{
-		Type: t, Width: p.width, Height: p.height, FrameCount: count, Duration: p.duration, Orientation: 1, SHA256: sum,
-		Decoder: "ffmpeg", Cut: p.duration > v.opts.MaxDuration, HasSound: p.sound, HasGPS: p.place, Damaged: damaged, Coarse: p.more,
+		Type: t, Width: p.width, Height: p.height, FrameCount: r.count, Duration: p.duration, Orientation: 1, SHA256: sum,
+		Decoder: "ffmpeg", Cut: p.duration > v.opts.MaxDuration, HasSound: p.sound, HasGPS: p.place, Damaged: damaged, Coarse: p.more || r.lost,
 	}
 	d := &decoder{want: want, limits: v.opts.Limits}
 	if err := d.addAll(out, shots); err != nil {
@@ -172,22 +173,23 @@ func (v *Video) frames(ctx context.Context, file *os.File, t Type, sum string, w
 	return out, nil
 }
 
-// shots decodes key frames and, when those that really came leave a gap, one
-// frame a second: the uploader chooses where key frames stand, and a container
-// may claim others than there are.
-func (v *Video) shots(ctx context.Context, file *os.File, t Type, p probed, want Want) (kept []shot, count int, damaged bool, err error) {
+// shots decodes key frames and, when those that really came leave a gap or the
+// sizes of the packets betray a cut between them, one frame a second and the first
+// after each cut: the uploader chooses where key frames stand, and a container may
+// claim others than there are.
+func (v *Video) shots(ctx context.Context, file *os.File, t Type, p probed, want Want) (r *reel, damaged bool, err error) {
 	for _, every := range []bool{false, true} {
-		r := &reel{limit: want.MaxFrames, same: v.opts.SameBits}
+		if p.cuts && !every {
+			continue
+		}
+		r = &reel{limit: want.MaxFrames, same: v.opts.SameBits}
 		damaged, err = v.run(ctx, file, t, p, want, every, r)
 		if err != nil {
-			return nil, 0, false, err
+			return nil, false, err
 		}
-		if every || r.gap(min(p.duration, v.opts.MaxDuration)) <= v.opts.MaxGap {
-			if r.count == 0 {
-				return nil, 0, false, broken("no frame could be decoded")
-			}
-			return r.pick(), r.count, damaged, nil
+		if r.count > 0 && (every || r.gap(min(p.duration, v.opts.MaxDuration)) <= v.opts.MaxGap) {
+			return r, damaged, nil
 		}
 	}
-	return nil, 0, false, broken("no frame could be decoded")
+	return nil, false, broken("no frame could be decoded")
 }

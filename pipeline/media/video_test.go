@@ -99,6 +99,40 @@ func TestATestCardHiddenBetweenKeyFramesIsFound(t *testing.T) {
 	}
 }
 
+func TestAFlashBetweenTwoNearKeyFramesIsFound(t *testing.T) {
+	png := filepath.Join(t.TempDir(), "card.png")
+	if err := os.WriteFile(png, pngBytes(t, card(t, "sexual.explicit")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := film(t, "flash.mp4", "-f", "lavfi", "-i", "testsrc2=size=512x552:rate=10:duration=6", "-loop", "1", "-i", png,
+		"-filter_complex", "[0][1]overlay=enable='between(t,3.3,3.6)':shortest=1", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "20", "-sc_threshold", "0")
+	got, err := NewVideo(VideoOptions{}).Frames(t.Context(), b, Want{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.TestCard != "sexual.explicit" {
+		t.Errorf("card %q in %d frames", got.TestCard, len(got.Frames))
+	}
+}
+
+func TestACutShowsInTheSizesOfPackets(t *testing.T) {
+	key := packet{10_000, true}
+	for name, c := range map[string]struct {
+		packets []packet
+		want    bool
+	}{
+		"key frames alone":               {[]packet{key, key, key}, false},
+		"movement":                       {[]packet{key, {2000, false}, {2500, false}, {1800, false}, key, {2100, false}}, false},
+		"one nearly as large as its key": {[]packet{key, {300, false}, {7000, false}, {300, false}, {310, false}}, true},
+		"one far above the usual":        {[]packet{key, {100, false}, {100, false}, {1500, false}, {100, false}}, true},
+		"others before any key":          {[]packet{{50, false}, key}, true},
+	} {
+		if got := cut(c.packets); got != c.want {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}
+
 func TestLikeFramesAreSkippedAndLongFilmsCut(t *testing.T) {
 	b := film(t, "still.mp4", "-f", "lavfi", "-i", "color=c=blue:size=64x64:rate=5:duration=70", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "5")
 	got, err := NewVideo(VideoOptions{}).Frames(t.Context(), b, Want{})
