@@ -130,6 +130,9 @@ func (w *Worker) look(ctx context.Context, lease *store.Lease) (examine.Sight, e
 	}
 	seen, err := w.lookAt(ctx, w.Examiner.Remembering(memory{w.Store, it.Tenant}), it, data)
 	seen.Add(text)
+	if it.Audience == pipeline.AudiencePublic {
+		seen.Public()
+	}
 	if err == nil && it.Kind == pipeline.KindPhoto && seen.SHA256 != "" && w.Policy.Judge(it, seen.Findings, time.Time{}).NeedsPerson() {
 		err = w.Examiner.Renditions(ctx, &seen, data)
 	}
@@ -220,6 +223,9 @@ func (w *Worker) keep(ctx context.Context, lease *store.Lease, s examine.Sight, 
 	}
 	if !v.NeedsPerson() {
 		return kept, nil
+	}
+	if len(s.Times) > 0 {
+		kept = append(kept, store.Evidence{Kind: "times", Body: s.Times})
 	}
 	for kind, jpeg := range map[string][]byte{"preview": s.Preview, "thumbnail": s.Thumbnail} {
 		if len(jpeg) > 0 {

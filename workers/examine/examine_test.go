@@ -131,6 +131,58 @@ func TestEveryTestCardIsForALabelOfTheTaxonomy(t *testing.T) {
 	}
 }
 
+// located puts an EXIF block with a latitude into a JPEG.
+func located(jpg []byte) []byte {
+	tiff := "II*\x00\x08\x00\x00\x00\x01\x00\x25\x88\x04\x00\x01\x00\x00\x00\x1a\x00\x00\x00\x00\x00\x00\x00\x01\x00\x02\x00\x05\x00\x03\x00\x00\x00\x00\x00\x00\x00"
+	seg := "Exif\x00\x00" + tiff
+	return append([]byte("\xff\xd8\xff\xe1\x00"+string(rune(len(seg)+2))+seg), jpg[2:]...)
+}
+
+func TestAPlaceInAPublicPhotoGivesAPrivateFactAway(t *testing.T) {
+	for _, c := range []struct {
+		what   string
+		data   []byte
+		public bool
+		want   int
+	}{
+		{"a public photo that tells its place", located(plain(t, 64, 48)), true, 1},
+		{"the same to a friend", located(plain(t, 64, 48)), false, 0},
+		{"a public photo that tells none", plain(t, 64, 48), true, 0},
+	} {
+		s, err := examiner(t, sees("a", 0)).Photo(t.Context(), c.data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.public {
+			s.Public()
+		}
+		got := 0
+		for _, sig := range s.Signals {
+			if sig.Label == pipeline.PrivacyGives && sig.Source == "metadata@1" && sig.Score > .5 {
+				got++
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: got %d signals of a place, want %d", c.what, got, c.want)
+		}
+	}
+}
+
+func TestScoresOverTimeAreKeptTheLowOnesToo(t *testing.T) {
+	at := func(v float64) *float64 { return &v }
+	got, err := times([]pipeline.Signal{
+		{Label: pipeline.SexualExplicit, Score: .01, Source: "a@1", At: at(0)}, {Label: pipeline.SexualExplicit, Score: .91234, Source: "a@1", At: at(2.5)},
+		{Label: pipeline.SexualText, Score: .9, Source: "rules@1"},
+	}, &media.Decoded{FrameCount: 9})
+	want := `[{"at":0,"label":"sexual.explicit","score":0.01,"source":"a@1"},{"at":2.5,"label":"sexual.explicit","score":0.912,"source":"a@1"}]`
+	if err != nil || string(got) != want {
+		t.Errorf("got %s, %v", got, err)
+	}
+	if got, err := times(nil, &media.Decoded{FrameCount: 1}); got != nil || err != nil {
+		t.Errorf("a still: got %s, %v", got, err)
+	}
+}
+
 func TestWhatNobodySawOfAFilmIsSaid(t *testing.T) {
 	got := unseen(&media.Decoded{Cut: true, Damaged: true, Coarse: true})
 	if len(got) != 3 || len(unseen(&media.Decoded{})) != 0 {

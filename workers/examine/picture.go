@@ -3,7 +3,10 @@ package examine
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -20,6 +23,12 @@ type Sight struct {
 	Frames             int
 	SHA256             string
 	PHash              uint64
+	// Place is true when the file tells where it was taken. Nobody is shown the
+	// place itself: it is in no rendition, and nothing here reads it.
+	Place bool
+	// Times is JSON of each model's highest score for each label in each frame
+	// that was looked at, with its time; nil for a still.
+	Times []byte
 	// Transcript and OCR are JSON of what was heard and read, nil when there
 	// was nothing.
 	Transcript, OCR []byte
@@ -79,17 +88,65 @@ func (e *Examiner) look(ctx context.Context, data []byte, want media.Want, decod
 	if err := e.recognise(ctx, data, d, &s); err != nil {
 		return s, err
 	}
-	s.Preview, s.Thumbnail, s.Frames, s.SHA256, s.PHash = d.Preview, d.Thumbnail, len(d.Frames), d.SHA256, d.PHash
+	s.Preview, s.Thumbnail, s.Frames, s.SHA256, s.PHash, s.Place = d.Preview, d.Thumbnail, len(d.Frames), d.SHA256, d.PHash, d.HasGPS
 	found, err := e.scores(ctx, d, &s)
 	if err != nil {
 		return s, err
 	}
 	s.Add(found)
+	if s.Times, err = times(s.Signals, d); err != nil {
+		return s, err
+	}
 	if err := e.read(ctx, d, &s); err != nil {
 		return s, err
 	}
 	s.Faults = append(s.Faults, unseen(d)...)
 	return s, nil
+}
+
+// moment is what one model thought of one frame.
+type moment struct {
+	At     float64        `json:"at"` // seconds
+	Label  pipeline.Label `json:"label"`
+	Score  float64        `json:"score"`
+	Source string         `json:"source"`
+}
+
+// times keeps the scores over time, low ones too: a reviewer sees when something
+// begins and ends.
+func times(signals []pipeline.Signal, d *media.Decoded) ([]byte, error) {
+	if d.FrameCount < 2 {
+		return nil, nil
+	}
+	list := []moment{}
+	for _, s := range signals {
+		if s.At != nil {
+			list = append(list, moment{*s.At, s.Label, math.Round(s.Score*1000) / 1000, s.Source})
+		}
+	}
+	b, err := json.Marshal(list)
+	if err != nil {
+		return nil, fmt.Errorf("keep scores over time: %w", err)
+	}
+	return b, nil
+}
+
+// metadata is the source of what a file tells beside its picture.
+var metadata = pipeline.ModelRef{Name: "metadata", Version: "1"}
+
+// placeTold is how much a place in a file counts as giving private facts: as
+// much as an address in words.
+const placeTold = 0.75
+
+// Public adds what only matters when everybody can see the item: a picture that
+// tells where it was taken gives the place away.
+func (s *Sight) Public() {
+	if s.Place {
+		s.Add(pipeline.Findings{
+			Signals: []pipeline.Signal{{Label: pipeline.PrivacyGives, Score: placeTold, Source: metadata.String(), In: "metadata"}},
+			Models:  []pipeline.ModelRef{metadata},
+		})
+	}
 }
 
 // unseen lists what of a file nobody looked at.
