@@ -20,7 +20,7 @@ RUN CGO_ENABLED=1 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}"
 
 FROM debian:12-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates ffmpeg libstdc++6 libturbojpeg0 tzdata \
+ && apt-get install -y --no-install-recommends ca-certificates ffmpeg libstdc++6 libturbojpeg0 libheif1 tzdata \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --home-dir /var/lib/nightlight --create-home nightlight
 COPY --from=build /out/nightlight /opt/nightlight/bin/nightlight

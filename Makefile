@@ -46,7 +46,7 @@ $(BIN): $(GO_SOURCES)
 	@CGO_ENABLED=1 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN) .
 
 $(CACHE)/apt-run.done: .ci/apt
-	@.ci/apt redis-server=redis-server ffmpeg=ffmpeg libturbojpeg.so.0=libturbojpeg0
+	@.ci/apt redis-server=redis-server ffmpeg=ffmpeg libturbojpeg.so.0=libturbojpeg0 libheif.so.1=libheif1
 	@mkdir -p $(CACHE) && touch $@
 
 $(CACHE)/apt-test.done: .ci/apt

@@ -54,6 +54,7 @@ func ChildMain(ctx context.Context) int {
 		return 2
 	}
 	loadTurbo() // before files can no longer be opened
+	loadHEIF()
 	debug.SetMemoryLimit(limits.memory * 3 / 4)
 	report, err := shutIn(limits)
 	if err != nil {
@@ -103,5 +104,5 @@ func decodeGuarded(data []byte, ask request) (d *Decoded, err error) {
 			d, err = nil, fmt.Errorf("decoding panicked: %w", ErrBroken)
 		}
 	}()
-	return (&decoder{want: ask.Want, limits: ask.Limits, turbo: loadTurbo()}).decode(data)
+	return (&decoder{want: ask.Want, limits: ask.Limits, turbo: loadTurbo(), heif: loadHEIF()}).decode(data)
 }

@@ -21,6 +21,7 @@ type decoder struct {
 	want   Want
 	limits Limits
 	turbo  *turbo // nil: the standard decoder alone
+	heif   *heif  // nil: HEIC and AVIF are unsupported
 }
 
 // decode is the whole way of a file in the child: sniff, headers, limits, pixels,
@@ -45,6 +46,12 @@ func (d *decoder) decode(data []byte) (*Decoded, error) {
 	if h.Frames > 1 || h.Type == GIF {
 		if err := d.animation(out, data, h); err != nil {
 			return nil, err
+		}
+		return out, nil
+	}
+	if h.Type == HEIC || h.Type == AVIF {
+		if err := d.fromHEIF(out, data, h); err != nil {
+			return nil, fmt.Errorf("decode %s: %w", h.Type, err)
 		}
 		return out, nil
 	}
@@ -132,6 +139,21 @@ func (d *decoder) still(data []byte, h Header) (*image.NRGBA, string, error) {
 	}
 	img, err := shrink(src, d.reduction(h.Width, h.Height))
 	return img, string(h.Type), err
+}
+
+// fromHEIF looks at the primary picture; with others beside it the file was not
+// seen whole.
+func (d *decoder) fromHEIF(out *Decoded, data []byte, h Header) error {
+	if d.heif == nil {
+		return fmt.Errorf("libheif is not there: %w", ErrUnsupported)
+	}
+	img, size, more, err := d.heif.decode(data, h, d.limits.Side, d.reduction)
+	if err != nil {
+		return err
+	}
+	out.Decoder, out.Coarse = "libheif", more
+	out.Width, out.Height = size.X, size.Y // without what the coding added at the edges
+	return d.add(out, 0, 0, img)
 }
 
 func standard(data []byte, t Type) (img image.Image, err error) {

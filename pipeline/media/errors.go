@@ -9,7 +9,7 @@ var (
 	// of decoding is over the Limits. The file was not decoded.
 	ErrTooLarge = errors.New("media: larger than the limits allow")
 	// ErrUnsupported says that the content is of no type on the allow-list, or of
-	// one that is recognised but cannot be decoded here (HEIC, AVIF).
+	// one that is recognised but cannot be decoded here (HEIC and AVIF without libheif).
 	ErrUnsupported = errors.New("media: type not supported")
 	// ErrBroken says that the file claims a known type but cannot be decoded whole.
 	ErrBroken = errors.New("media: file is damaged")

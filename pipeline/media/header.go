@@ -34,7 +34,7 @@ func Inspect(data []byte) (Header, error) {
 		return Header{}, err
 	}
 	read, ok := map[Type]func([]byte) (Header, error){
-		JPEG: inspectJPEG, PNG: inspectPNG, GIF: inspectGIF, WebP: inspectWebP, BMP: inspectBMP,
+		JPEG: inspectJPEG, PNG: inspectPNG, GIF: inspectGIF, WebP: inspectWebP, BMP: inspectBMP, HEIC: inspectHEIF, AVIF: inspectHEIF,
 	}[t]
 	if !ok {
 		return Header{Type: t}, fmt.Errorf("inspect %s: %w", t, ErrUnsupported)

@@ -49,6 +49,7 @@ type Sandbox struct {
 	CPU        bool   // processor time is limited by the kernel
 	Files      bool   // no file can be opened in number or written
 	Turbo      bool   // libjpeg-turbo is there
+	HEIF       bool   // libheif is there; without it HEIC and AVIF are unsupported
 }
 
 // NewDecoder gives a Decoder. It starts no process yet. Close it when done.
@@ -137,7 +138,7 @@ func (d *Decoder) look(data []byte, want Want) error {
 	if err != nil {
 		return err
 	}
-	if t == HEIC || t == AVIF || t.Kind() != Photo {
+	if t.Kind() != Photo {
 		return fmt.Errorf("%s is not decoded as a picture here: %w", t, ErrUnsupported)
 	}
 	return nil
@@ -222,7 +223,7 @@ func (d *Decoder) spawn() (*child, error) {
 		d.start, d.settled = way, true
 		d.sandbox = Sandbox{
 			Namespaces: way.name, Seccomp: report.Seccomp, Network: way.name == "" && !report.Seccomp,
-			Memory: report.Memory, CPU: report.CPU, Files: report.Files, Turbo: report.Turbo,
+			Memory: report.Memory, CPU: report.CPU, Files: report.Files, Turbo: report.Turbo, HEIF: report.HEIF,
 		}
 		return c, nil
 	}

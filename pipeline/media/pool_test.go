@@ -114,7 +114,7 @@ func TestEveryWrongFileIsRefusedWithItsReason(t *testing.T) {
 		"nothing":                {nil, ErrUnsupported},
 		"HTML":                   {[]byte("<!DOCTYPE html>"), ErrUnsupported},
 		"film":                   {[]byte("\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp41"), ErrUnsupported},
-		"HEIC":                   {[]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), ErrUnsupported},
+		"HEIC":                   {[]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), ErrBroken},
 		"too many bytes":         {append([]byte("\xff\xd8\xff"), make([]byte, 4<<20)...), ErrTooLarge},
 		"bomb of 20000 by 20000": {bomb(t, 20000, 20000, 1, 0, 2500, 9), ErrTooLarge},
 		"too many frames":        {gifBytes(t, many, 0), ErrTooLarge},

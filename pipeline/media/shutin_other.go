@@ -5,11 +5,13 @@ package media
 // childReport is what a child says of its walls when it starts.
 type childReport struct {
 	Memory, CPU, Files, Seccomp bool
-	Turbo                       bool
+	Turbo, HEIF                 bool
 }
 
 // shutIn can only report here: the limits are Linux's. The worker's wall-clock
 // limit and Go's own memory limit still hold.
-func shutIn(childLimits) (childReport, error) { return childReport{Turbo: loadTurbo() != nil}, nil }
+func shutIn(childLimits) (childReport, error) {
+	return childReport{Turbo: loadTurbo() != nil, HEIF: loadHEIF() != nil}, nil
+}
 
 func allowCPU(int) error { return nil }

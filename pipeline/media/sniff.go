@@ -9,8 +9,7 @@ import (
 // Type is a media type from the allow-list, as found in the content.
 type Type string
 
-// The types that Sniff can answer. HEIC and AVIF are recognised so that their
-// refusal has a reason; they are not decoded.
+// The types that Sniff can answer. HEIC and AVIF are decoded where libheif is.
 const (
 	JPEG Type = "image/jpeg"
 	PNG  Type = "image/png" // APNG too: Inspect counts its frames
