@@ -19,7 +19,7 @@ type DecoderOptions struct {
 	FilesPerChild int           // a child is replaced after so many files; default 500
 	Limits        Limits        // what a file may be
 	Timeout       time.Duration // wall clock for one file, then the child is killed; default 20 s, since CPUSeconds holds a busy child and machines are shared
-	CPUSeconds    int           // processor time for one file, seconds; default 4
+	CPUSeconds    int           // processor time for one file, seconds; default 2
 	MemoryBytes   int64         // writable memory of a child, bytes; default 256 MiB
 }
 
@@ -57,7 +57,7 @@ func NewDecoder(o DecoderOptions) (*Decoder, error) {
 	o.Limits = o.Limits.WithDefaults()
 	def(&o.Children, runtime.GOMAXPROCS(0))
 	def(&o.FilesPerChild, 500)
-	def(&o.CPUSeconds, 4)
+	def(&o.CPUSeconds, 2)
 	def(&o.MemoryBytes, 256<<20)
 	if o.Timeout == 0 {
 		o.Timeout = 20 * time.Second

@@ -53,19 +53,23 @@ func shutIn(l childLimits) (childReport, error) {
 	return r, nil
 }
 
-// watchCPU ends the process at the soft processor limit. The hard limit ends it
-// without its help.
+// watchCPU ends the process when its timer runs out or at the soft processor
+// limit. The hard limit ends it without its help.
 func watchCPU() {
 	c := make(chan os.Signal, 1)
-	signal.Notify(c, unix.SIGXCPU)
+	signal.Notify(c, unix.SIGXCPU, unix.SIGVTALRM)
 	go func() {
 		<-c
 		os.Exit(exitCPU)
 	}()
 }
 
-// allowCPU gives the process so many seconds more from now on.
+// allowCPU gives the process so many seconds more from now on. The timer counts
+// its own work exactly; the limit counts the kernel's for it too, in whole seconds.
 func allowCPU(seconds int) error {
+	if _, err := unix.Setitimer(unix.ITIMER_VIRTUAL, unix.Itimerval{Value: unix.Timeval{Sec: int64(seconds)}}); err != nil {
+		return fmt.Errorf("set processor timer: %w", err)
+	}
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
 		return fmt.Errorf("read processor time: %w", err)
