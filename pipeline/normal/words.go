@@ -1,5 +1,7 @@
 package normal
 
+import "slices"
+
 // rounds bounds how often the passes run over one text; each makes it plainer
 // for the next, and two or three are enough for anything people write.
 const rounds = 8
@@ -20,6 +22,7 @@ func (s *scratch) normalise(t *table) bool {
 			again = s.emoji(t) || again
 			again = s.lookalikes(t) || again
 		}
+		again = s.threaded() || again
 		again = s.spaced() || again
 		again = s.chunks(t) || again
 		again = s.repeats(t) || again
@@ -188,6 +191,62 @@ func (s *scratch) spaced() bool {
 	return changed
 }
 
+// threaded takes one and the same sign out from between short pieces of a word
+// or of Han characters: 线-下-奔现, b·l·a·ck. Pieces as long as words are a list,
+// and stay.
+func (s *scratch) threaded() bool {
+	changed, w := false, 0
+	in := s.units
+	for i := 0; i < len(in); {
+		kind := kindOf(in[i].r)
+		if kind == 0 {
+			in[w] = in[i]
+			w++
+			i++
+			continue
+		}
+		// Walk piece, sign, piece, sign ... as far as the sign is the same.
+		end, signs, length, shortest, sign := i, 0, 0, len(in), rune(0)
+		for {
+			k := end
+			for k < len(in) && kindOf(in[k].r) == kind {
+				k++
+			}
+			length += k - end
+			shortest = min(shortest, k-end)
+			end = k
+			if k+1 >= len(in) || !isThread(in[k].r) || signs > 0 && in[k].r != sign || kindOf(in[k+1].r) != kind {
+				break
+			}
+			sign = in[k].r
+			signs++
+			end = k + 1
+		}
+		join := false
+		switch sign {
+		case '·', '~', '_', '^':
+			join = signs > 1 && length < 3*(signs+1) || signs == 1 && shortest == 1 && length > 2 && kind == 1
+		case '、':
+			join = signs > 1 && 2*length < 3*(signs+1)
+		default:
+			join = signs > 1 && length < 3*(signs+1)
+		}
+		for k := i; k < end; k++ {
+			if !join || in[k].r != sign {
+				in[w] = in[k]
+				w++
+			}
+		}
+		changed = changed || join
+		i = end
+	}
+	s.units = in[:w]
+	return changed
+}
+
+// isThread reports whether r can hold the pieces of one word together.
+func isThread(r rune) bool { return isGap(r) && r != ' ' && r != ',' && r != '。' && r != '…' }
+
 // kindOf sorts runes that can be spaced: 1 a letter or a leet sign, 2 Han.
 func kindOf(r rune) int {
 	switch {
@@ -260,6 +319,7 @@ func readChunk(t *table, in, out []unit) (int, bool) {
 	}
 	core := in[a:b]
 	n, gaps, digits, masks, address := 0, 0, 0, 0, false
+	dotted := slices.ContainsFunc(core, func(u unit) bool { return u.r == '.' })
 	for k, u := range core {
 		switch r := u.r; {
 		case isLetter(r):
@@ -275,7 +335,7 @@ func readChunk(t *table, in, out []unit) (int, bool) {
 			word[n], pos[n] = byte(r), k
 			n++
 			digits++
-			address = address || r == '@' && k > 0
+			address = address || r == '@' && k > 0 && dotted
 		default: // a digit that passes for no letter
 			return 0, false
 		}
@@ -327,23 +387,37 @@ func readChunk(t *table, in, out []unit) (int, bool) {
 			return write(string(try[:n]), nil)
 		}
 	}
-	// A word nobody listed: only signs with a letter on both sides, one or two
-	// in a row, outnumbered by letters, and no part of an address or number.
-	if gaps > 0 || digits == 0 || address || 2*digits > n || n-digits < 3 {
+	// A word nobody listed.
+	if gaps > 0 || address || !leetWord(word[:n]) {
 		return 0, false
-	}
-	for i := range n {
-		if word[i] == '!' || word[i] == '|' {
-			return 0, false
-		}
-		if !isLetter(rune(word[i])) && (i == 0 || i == n-1 || i > 1 && !isLetter(rune(word[i-1])) && !isLetter(rune(word[i-2]))) {
-			return 0, false
-		}
 	}
 	for i := range n {
 		word[i] = letterOf(word[i], 'i')
 	}
 	return write(string(word[:n]), nil)
+}
+
+// leetWord tells whether a chunk of letters and leet signs, which is no known
+// word, looks like one all the same: a sign with a letter on both sides (f0r,
+// pan!c), or one that is no digit (57@nd). Numbers with a unit (5min, b4, h264)
+// do not.
+func leetWord(word []byte) bool {
+	n, letters, inside, odd := len(word), 0, 0, 0
+	for i, c := range word {
+		switch {
+		case isLetter(rune(c)):
+			letters++
+		case c == '!' && n > 7: // the end of a sentence without a blank
+			return false
+		case i > 0 && i < n-1 && isLetter(rune(word[i-1])) && isLetter(rune(word[i+1])):
+			inside++
+		case c == '@' || c == '$':
+			odd++
+		}
+	}
+	signs := n - letters
+	return n > 2 && letters > 0 && inside+odd > 0 && signs <= letters+1 &&
+		!(word[0] == '@' && signs == 1) // @anna is a name
 }
 
 func squeeze(word []byte) string {
