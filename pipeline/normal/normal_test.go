@@ -66,6 +66,7 @@ func TestDisguisedWordsAreReadAsWhatTheySay(t *testing.T) {
 		{"a penguin", "加我🐧", "加我qq"},
 		{"a green heart", "加💚", "加微信"},
 		{"split characters", "加彳山兀攵亻言", "加微信"},
+		{"split characters of no known phrase", "做我小女朋友口巴 手戈人云对你好的", "做我小女朋友吧 我会对你好的"},
 		{"a split character in a phrase", "别口斥诉", "别口斥诉"},
 		{"a character of two parts", "弓虽", "弓虽"},
 		{"the shop word", "加我威信", "加我微信"},

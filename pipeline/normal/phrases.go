@@ -39,6 +39,9 @@ func (t *table) readPhrases() {
 		r, _ := utf8.DecodeRuneInString(char)
 		for _, w := range strings.Fields(ways) {
 			splits[r] = append(splits[r], []rune(w))
+			if _, known := t.whole[w]; !known && utf8.RuneCountInString(w) <= widestSplit && strings.Trim(w, "一二三四五六七八九十") != "" && w != "不用" {
+				t.whole[w] = r
+			}
 		}
 	})
 	t.bySound = make([][]int32, len(t.readings))

@@ -46,6 +46,7 @@ type table struct {
 	phrases   []phrase
 	bySound   [][]int32 // phrases by the reading of their first character
 	byLetters map[[2]rune][]int32
+	whole     map[string]rune  // parts of a character, one behind another, to the character
 	byPart    map[rune][]int32 // phrases whose first character can be split so
 	byDigit   map[rune][]int32
 	aliases   map[rune][]alias
@@ -57,7 +58,7 @@ var tables = sync.OnceValue(func() *table {
 	t := &table{
 		folds: [][]rune{nil}, astral: map[rune]uint16{}, like: map[rune]rune{}, weak: map[rune]bool{}, emoji: map[rune][2]string{},
 		words: map[string]bool{}, byShape: map[[2]int][]string{}, readings: []string{""},
-		byLetters: map[[2]rune][]int32{}, byPart: map[rune][]int32{}, byDigit: map[rune][]int32{}, aliases: map[rune][]alias{},
+		byLetters: map[[2]rune][]int32{}, byPart: map[rune][]int32{}, whole: map[string]rune{}, byDigit: map[rune][]int32{}, aliases: map[rune][]alias{},
 	}
 	each(foldText, func(out, from string) {
 		t.folds = append(t.folds, []rune(out))

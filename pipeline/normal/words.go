@@ -1,6 +1,10 @@
 package normal
 
-import "slices"
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
 
 // rounds bounds how often the passes run over one text; each makes it plainer
 // for the next, and two or three are enough for anything people write.
@@ -26,6 +30,7 @@ func (s *scratch) normalise(t *table) bool {
 		again = s.spaced() || again
 		again = s.chunks(t) || again
 		again = s.repeats(t) || again
+		again = s.han && s.rejoined(t) || again
 		if !again {
 			break
 		}
@@ -605,4 +610,60 @@ func (s *scratch) stutter() {
 		i = end
 	}
 	s.units = in[:w]
+}
+
+// widestSplit is the most parts of a character that are put together again.
+const widestSplit = 4
+
+// strokes are parts of characters that nobody writes by themselves.
+const strokes = "亻氵讠辶丨亅丿乀丶冖冂攵彳艹钅饣纟扌忄犭阝刂灬宀疒罒礻衤糹丷彐卩匚廴弋彡夂尢屮巛幺乚龴厶亠冫凵勹匸"
+
+// rejoined puts characters together again that were written in parts: 手戈人云
+// is 我会. Ordinary characters stand side by side like that by chance (女子), so it
+// wants a stroke among them, or two characters that make up a quarter of the Han.
+func (s *scratch) rejoined(t *table) bool {
+	in, han, found, parts, stroke := s.units, 0, 0, 0, false
+	match := func(i int) (int, rune) {
+		var b [4 * widestSplit]byte
+		n, best, char := 0, 0, rune(0)
+		for k := 0; k < widestSplit && i+k < len(in) && isHan(in[i+k].r); k++ {
+			n += utf8.EncodeRune(b[n:], in[i+k].r)
+			if r, ok := t.whole[string(b[:n])]; ok && k > 0 {
+				best, char = k+1, r
+			}
+		}
+		return best, char
+	}
+	for i := 0; i < len(in); i++ {
+		if !isHan(in[i].r) {
+			continue
+		}
+		n, _ := match(i)
+		for k := i; k < i+max(n, 1); k++ {
+			han++
+			stroke = stroke || n > 0 && strings.ContainsRune(strokes, in[k].r)
+		}
+		if n > 0 {
+			found++
+			parts += n
+			i += n - 1
+		}
+	}
+	if found == 0 || !stroke && (found < 2 || 4*parts < han) {
+		return false
+	}
+	w := 0
+	for i := 0; i < len(in); i++ {
+		u := in[i]
+		if isHan(u.r) {
+			if n, char := match(i); n > 0 {
+				u = unit{char, u.from, in[i+n-1].to}
+				i += n - 1
+			}
+		}
+		in[w] = u
+		w++
+	}
+	s.units = in[:w]
+	return true
 }
