@@ -421,6 +421,20 @@ func findModels(root string) (models.Dirs, error) {
 	return models.Find(self, root)
 }
 
+// openExaminer opens the models of a command that judges without a record. Both
+// are to be closed, the Examiner first.
+func openExaminer(root string, settings models.Settings) (*examine.Examiner, *models.Set, error) {
+	set, err := openModels(root, settings)
+	if err != nil {
+		return nil, nil, err
+	}
+	examiner, err := newExaminer(set)
+	if err != nil {
+		return nil, nil, errors.Join(err, set.Close())
+	}
+	return examiner, set, nil
+}
+
 // newExaminer gives every classifier its place.
 func newExaminer(set *models.Set) (*examine.Examiner, error) {
 	decoder, err := media.NewDecoder(media.DecoderOptions{})
@@ -931,15 +945,11 @@ func (c *scoreCommand) Run(ctx context.Context) error {
 	if c.NoPolicy {
 		policy = nil
 	}
-	set, err := openModels(c.Models, models.Settings{})
+	examiner, set, err := openExaminer(c.Models, models.Settings{})
 	if err != nil {
 		return err
 	}
 	defer set.Close()
-	examiner, err := newExaminer(set)
-	if err != nil {
-		return err
-	}
 	defer examiner.Close()
 	if examiner.Ear, _, err = c.ear(set); err != nil {
 		return err
@@ -1196,15 +1206,11 @@ func (c *evalRunCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	set, err := openModels(c.Models, models.Settings{Try: models.Trial{Graph: c.Graph, Calibration: c.Calibration}})
+	examiner, set, err := openExaminer(c.Models, models.Settings{Try: models.Trial{Graph: c.Graph, Calibration: c.Calibration}})
 	if err != nil {
 		return err
 	}
 	defer set.Close()
-	examiner, err := newExaminer(set)
-	if err != nil {
-		return err
-	}
 	defer examiner.Close()
 	if c.Control && examiner.Fallback != nil {
 		examiner.Text = examiner.Fallback
@@ -1268,15 +1274,11 @@ func (c *evalTuneCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Policy, err)
 	}
-	set, err := openModels(c.Models, models.Settings{})
+	examiner, set, err := openExaminer(c.Models, models.Settings{})
 	if err != nil {
 		return err
 	}
 	defer set.Close()
-	examiner, err := newExaminer(set)
-	if err != nil {
-		return err
-	}
 	defer examiner.Close()
 	runner := eval.Runner{Examiner: examiner, Policy: policy, Root: c.Root, Progress: os.Stderr}
 	tuned, err := runner.Tune(ctx, eval.Budget{Benign: c.Benign, Hard: c.Hard})
@@ -1399,15 +1401,11 @@ type evalBenchCommand struct {
 
 // Run measures the whole path beside the bare models.
 func (c *evalBenchCommand) Run(ctx context.Context) error {
-	set, err := openModels(c.Models, models.Settings{})
+	examiner, set, err := openExaminer(c.Models, models.Settings{})
 	if err != nil {
 		return err
 	}
 	defer set.Close()
-	examiner, err := newExaminer(set)
-	if err != nil {
-		return err
-	}
 	defer examiner.Close()
 	self, err := os.Executable()
 	if err != nil {
