@@ -50,6 +50,8 @@ type casePage struct {
 	Hands    []string
 	Tell     *letter
 	Undo     *undoBanner
+	Copies   int // uploads of the same file that the decision goes for
+	Near     int // uploads of nearly the same picture, for which a block goes
 	Rest     bool
 	Worked   time.Duration
 }
@@ -151,6 +153,17 @@ func (c *Console) outline(v *visit) (*casePage, time.Time, error) {
 	p.More = otherLabels(about.Labels)
 	if p.Votes, err = c.Store.Votes(v.ctx(), me, about.ID); err != nil && !errors.Is(err, store.ErrForbidden) {
 		return nil, now, err
+	}
+	copies, err := c.Store.Copies(v.ctx(), me, about.ID)
+	if err != nil {
+		return nil, now, err
+	}
+	for _, k := range copies {
+		if k.SameFile {
+			p.Copies++
+		} else {
+			p.Near++
+		}
 	}
 	if slices.ContainsFunc(p.Votes, func(vote review.Vote) bool { return vote.Reviewer == me.ID && vote.UndoneAt.IsZero() }) {
 		p.MayClaim = false // nobody votes twice

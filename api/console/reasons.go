@@ -12,6 +12,8 @@ import (
 var (
 	thresholdReason = regexp.MustCompile(`^(\S+) ([0-9.]+) ≥ ([0-9.]+) for (\w+) aged (\S+) → (\w+)$`)
 	notHeardReason  = regexp.MustCompile(`^not heard between (peers|others), youngest aged (\S+) → (\w+)$`)
+	fileReason      = regexp.MustCompile(`^bank (\S+): the same file → (\w+)$`)
+	pictureReason   = regexp.MustCompile(`^bank (\S+): the same picture, (\d+) bits away ≤ (\d+) → (\w+)$`)
 	faultReason     = regexp.MustCompile(`^fault: (\S+) of (\S+) → (\w+)$`)
 )
 
@@ -36,6 +38,12 @@ func (c *Console) reason(v *visit, r string) string {
 			return c.say(v, "fault."+m[1])
 		}
 		return c.say(v, "fault", m[1], m[2])
+	}
+	if m := fileReason.FindStringSubmatch(r); m != nil && known.has("action."+m[2]) {
+		return c.say(v, "reason.bank_file", m[1], c.say(v, "action."+m[2]))
+	}
+	if m := pictureReason.FindStringSubmatch(r); m != nil && known.has("action."+m[4]) {
+		return c.say(v, "reason.bank_picture", m[1], m[2], m[3], c.say(v, "action."+m[4]))
 	}
 	if m := notHeardReason.FindStringSubmatch(r); m != nil && known.has("action."+m[3]) {
 		return c.say(v, "reason.not_heard", c.say(v, "relation."+m[1]), c.say(v, "band."+m[2]), c.say(v, "action."+m[3]))
