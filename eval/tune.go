@@ -42,6 +42,10 @@ const unknownAge = "8-11"
 // label that is wrong often does not make all others hold late.
 const mostOfOne = 0.2
 
+// severeOdds is how many times lower the odds may be from which a label of
+// severity 4 holds: a miss there costs more.
+const severeOdds = 3
+
 // tuneLines is where the tuning authors' lines lie in a checkout. They wrote
 // neither training texts nor test seeds.
 const tuneLines = "models/train/corpus/tune"
@@ -49,8 +53,9 @@ const tuneLines = "models/train/corpus/tune"
 // Tune finds for each label of text the lowest score that may hold a message,
 // so that the tuning lines that mean no harm are held within the budget. Scores
 // are calibrated, with what a miss of an urgent label costs in them already, so
-// one score for all labels makes the best use of it; a label that would use up
-// more than a fifth by itself starts higher. It judges by the code that serves.
+// one score for all labels makes the best use of it, with lower odds for those
+// of severity 4; a label that would use up more than a fifth by itself starts
+// higher. It judges by the code that serves.
 func (r *Runner) Tune(ctx context.Context, b Budget) (Tuning, error) {
 	if b.Benign <= 0 || b.Hard <= 0 || b.Benign >= 1 || b.Hard >= 1 {
 		return Tuning{}, errors.New("the budget is no share between 0 and 1")
@@ -102,7 +107,11 @@ func tune(all []judged, policy *pipeline.Policy, b Budget) (Tuning, error) {
 	}
 	from := func(score float64) {
 		for l, at := range floor {
-			holds[l] = min(0.99, math.Ceil(max(score, at)*100)/100)
+			mine := score
+			if policy.Labels[l].Severity == 4 {
+				mine = score / (score + severeOdds*(1-score))
+			}
+			holds[l] = min(0.99, math.Ceil(max(0.5, mine, at)*100-1e-9)/100)
 		}
 	}
 	low := 50
