@@ -459,8 +459,14 @@ func newExaminer(set *models.Set) (*examine.Examiner, error) {
 			if m.Input().Channels == "BGR" {
 				square.Mode = media.OpenNSFW
 			}
-			e.Eyes = append(e.Eyes, examine.Eye{Model: m, Square: square})
+			eye := examine.Eye{Model: m, Square: square}
+			if first := set.Ensemble().First; first == "" || first == m.Ref().Name {
+				e.Eyes = append(e.Eyes, eye)
+			} else {
+				e.Second = append(e.Second, eye)
+			}
 		}
+		e.Clear, e.Settled = set.Ensemble().Clear, set.Ensemble().Settled
 	}
 	return e, nil
 }

@@ -27,7 +27,7 @@ func (g *lcg) next() byte {
 }
 
 // picture makes one of the pictures of testdata/parity.mjs by the same formula.
-func picture(t testing.TB, name string) []byte {
+func picture(t testing.TB, name string, side int) []byte {
 	t.Helper()
 	fine, coarse := lcg(1), lcg(2)
 	blocks := make([]byte, 28*28*3)
@@ -39,7 +39,7 @@ func picture(t testing.TB, name string) []byte {
 		"white":    func(x, y int) [3]byte { return [3]byte{255, 255, 255} },
 		"gradient": func(x, y int) [3]byte { return [3]byte{byte(x), byte(y), byte((x + y) >> 1)} },
 		"noise":    func(x, y int) [3]byte { return [3]byte{fine.next(), fine.next(), fine.next()} },
-		"blocks":   func(x, y int) [3]byte { return [3]byte(blocks[((y>>3)*28+x>>3)*3:]) },
+		"blocks":   func(x, y int) [3]byte { return [3]byte(blocks[((y>>3)%28*28+(x>>3)%28)*3:]) },
 		"checks": func(x, y int) [3]byte {
 			if (x>>4+y>>4)&1 == 1 {
 				return [3]byte{200, 40, 90}
@@ -58,9 +58,9 @@ func picture(t testing.TB, name string) []byte {
 	if !ok {
 		t.Fatalf("no formula for picture %s", name)
 	}
-	rgb := make([]byte, 0, pictureSide*pictureSide*3)
-	for y := range pictureSide {
-		for x := range pictureSide {
+	rgb := make([]byte, 0, side*side*3)
+	for y := range side {
+		for x := range side {
 			px := formula(x, y)
 			rgb = append(rgb, px[:]...)
 		}
@@ -69,10 +69,11 @@ func picture(t testing.TB, name string) []byte {
 }
 
 // tensors prepares one picture for each model of the judge.
-func tensors(t testing.TB, judge *models.ImageJudge, rgb []byte) map[string][]float32 {
+func tensors(t testing.TB, judge *models.ImageJudge, name string) map[string][]float32 {
 	t.Helper()
 	out := map[string][]float32{}
 	for _, m := range judge.Models() {
+		rgb := picture(t, name, m.Input().Size)
 		tensor := make([]float32, len(rgb))
 		if err := m.Input().Pack(tensor, rgb); err != nil {
 			t.Fatal(err)
@@ -85,14 +86,25 @@ func tensors(t testing.TB, judge *models.ImageJudge, rgb []byte) map[string][]fl
 func judge(t testing.TB) *models.ImageJudge {
 	t.Helper()
 	j := modelstest.Load(t).Image()
-	if j == nil || len(j.Models()) != 2 {
-		t.Fatal("the two picture models are not loaded")
+	if j == nil || len(j.Models()) != 3 {
+		t.Fatal("the three picture models are not loaded")
 	}
 	return j
 }
 
-func TestTheConvertedModelAgreesWithItsOriginalRuntime(t *testing.T) {
-	text, err := os.ReadFile("testdata/nsfwjs-mid-parity.json")
+func TestTheConvertedModelsAgreeWithTheirOriginalRuntime(t *testing.T) {
+	j := judge(t)
+	for at, name := range map[int]string{0: "nsfwjs-mid", 2: "nsfwjs-inception"} {
+		m := j.Models()[at]
+		if m.Ref().Name != name {
+			t.Fatalf("model %d is %s, want %s", at, m.Ref().Name, name)
+		}
+		t.Run(name, func(t *testing.T) { agrees(t, m) })
+	}
+}
+
+func agrees(t *testing.T, m *models.ImageModel) {
+	text, err := os.ReadFile("testdata/" + m.Ref().Name + "-parity.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,19 +121,18 @@ func TestTheConvertedModelAgreesWithItsOriginalRuntime(t *testing.T) {
 	if len(stored.Pictures) < 5 {
 		t.Fatalf("%d pictures are stored, want at least 5", len(stored.Pictures))
 	}
-	mid := judge(t).Models()[0]
 	var worst float64
 	for _, want := range stored.Pictures {
 		t.Run(want.Picture, func(t *testing.T) {
-			rgb := picture(t, want.Picture)
+			rgb := picture(t, want.Picture, m.Input().Size)
 			if sum := sha256.Sum256(rgb); hex.EncodeToString(sum[:]) != want.SHA256 {
 				t.Fatal("the formula makes another picture here than in testdata/parity.mjs")
 			}
 			tensor := make([]float32, len(rgb))
-			if err := mid.Input().Pack(tensor, rgb); err != nil {
+			if err := m.Input().Pack(tensor, rgb); err != nil {
 				t.Fatal(err)
 			}
-			got, err := mid.Scores(t.Context(), tensor)
+			got, err := m.Scores(t.Context(), tensor)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +150,7 @@ func TestTheConvertedModelAgreesWithItsOriginalRuntime(t *testing.T) {
 
 func TestAPictureGetsASignalOfEachModelForEachLabel(t *testing.T) {
 	j := judge(t)
-	signals, err := j.Classify(t.Context(), tensors(t, j, picture(t, "gradient")))
+	signals, err := j.Classify(t.Context(), tensors(t, j, "gradient"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +161,7 @@ func TestAPictureGetsASignalOfEachModelForEachLabel(t *testing.T) {
 			t.Errorf("%s of %s is %v for a picture of nothing, want less than 0.5", s.Label, s.Source, s.Score)
 		}
 	}
-	want := "[nsfwjs-mid@4.4.0 sexual.explicit nsfwjs-mid@4.4.0 sexual.suggestive open-nsfw@0.1.0 sexual.explicit]"
+	want := "[nsfwjs-mid@4.4.0 sexual.explicit nsfwjs-mid@4.4.0 sexual.suggestive open-nsfw@0.1.0 sexual.explicit nsfwjs-inception@4.4.0 sexual.explicit nsfwjs-inception@4.4.0 sexual.suggestive]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -159,7 +170,7 @@ func TestAPictureGetsASignalOfEachModelForEachLabel(t *testing.T) {
 func TestExplicitIsTheSumOfPornAndHentaiAndNothingElse(t *testing.T) {
 	j := judge(t)
 	mid := j.Models()[0]
-	tensor := tensors(t, j, picture(t, "warm"))["nsfwjs-mid"]
+	tensor := tensors(t, j, "warm")["nsfwjs-mid"]
 	p, err := mid.Scores(t.Context(), tensor)
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +211,7 @@ func TestOpenNSFWReadsBlueFirst(t *testing.T) {
 
 func TestAPictureThatIsNotPreparedForEveryModelIsAnError(t *testing.T) {
 	j := judge(t)
-	all := tensors(t, j, picture(t, "black"))
+	all := tensors(t, j, "black")
 	one := map[string][]float32{"nsfwjs-mid": all["nsfwjs-mid"]}
 	if signals, err := j.Classify(t.Context(), one); !errors.Is(err, models.ErrNoTensor) || signals != nil {
 		t.Errorf("got %v, %v, want no signals and ErrNoTensor", signals, err)
@@ -220,7 +231,7 @@ func TestAPictureThatIsNotPreparedForEveryModelIsAnError(t *testing.T) {
 
 func BenchmarkImageModel(b *testing.B) {
 	j := judge(b)
-	prepared := tensors(b, j, picture(b, "noise"))
+	prepared := tensors(b, j, "noise")
 	for _, m := range j.Models() {
 		b.Run(m.Ref().Name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -235,7 +246,7 @@ func BenchmarkImageModel(b *testing.B) {
 
 func BenchmarkPack(b *testing.B) {
 	in := judge(b).Models()[1].Input()
-	rgb := picture(b, "noise")
+	rgb := picture(b, "noise", pictureSide)
 	tensor := make([]float32, len(rgb))
 	b.SetBytes(int64(len(rgb)))
 	for b.Loop() {

@@ -224,6 +224,9 @@ func (s *Set) Image() *ImageJudge {
 	return s.image
 }
 
+// Ensemble says which picture model looks first and when the others are asked.
+func (s *Set) Ensemble() catalog.Ensemble { return s.manifest.Ensemble }
+
 // Texts gives the text classifiers that could be loaded, the best first.
 func (s *Set) Texts() []pipeline.TextClassifier { return s.texts }
 

@@ -134,8 +134,8 @@ func TestAMissingFileIsSaidAndTheRestIsLoaded(t *testing.T) {
 	if got := set.MissingFor("text"); len(got) != 0 {
 		t.Errorf("missing for text: got %v", got)
 	}
-	if n := len(set.Image().Models()); n != 1 {
-		t.Errorf("%d picture models, want the one that is there", n)
+	if n := len(set.Image().Models()); n != 2 {
+		t.Errorf("%d picture models, want the two that are there", n)
 	}
 }
 

@@ -27,9 +27,17 @@ const (
 
 // Manifest is the whole list.
 type Manifest struct {
-	Version int      `yaml:"version"`
-	Sources []Source `yaml:"sources"`
-	Models  []Model  `yaml:"models"`
+	Version  int      `yaml:"version"`
+	Sources  []Source `yaml:"sources"`
+	Models   []Model  `yaml:"models"`
+	Ensemble Ensemble `yaml:"ensemble"`
+}
+
+// Ensemble says which picture model looks first and when the others are asked. The zero value asks all always.
+type Ensemble struct {
+	First   string             `yaml:"first"`
+	Clear   map[string]float64 `yaml:"clear"`   // our label → score below which, for every label here, nobody else is asked
+	Settled map[string]float64 `yaml:"settled"` // our label → score from which on, for any label here, nobody else is asked
 }
 
 // Source is an archive that a package client brings at set-up.
@@ -170,6 +178,38 @@ func (m *Manifest) check() error {
 	for _, model := range m.Models {
 		if err := model.check(m, seen); err != nil {
 			return fmt.Errorf("model %q: %w", model.Name, err)
+		}
+	}
+	if err := m.Ensemble.check(m); err != nil {
+		return fmt.Errorf("ensemble: %w", err)
+	}
+	return nil
+}
+
+// check demands a clear score for every label of the first model: one left out would let a picture pass on another's.
+func (e Ensemble) check(m *Manifest) error {
+	if e.First == "" && len(e.Clear)+len(e.Settled) == 0 {
+		return nil
+	}
+	first, ok := m.Model(e.First)
+	if !ok || first.Role != "image" || !first.Required {
+		return fmt.Errorf("first %q is no required picture model", e.First)
+	}
+	for label := range first.Labels {
+		if _, ok := e.Clear[label]; !ok {
+			return fmt.Errorf("no clear score for %s", label)
+		}
+	}
+	for _, scores := range []map[string]float64{e.Clear, e.Settled} {
+		for label, score := range scores {
+			if _, ok := first.Labels[label]; !ok || !(score > 0 && score < 1) {
+				return fmt.Errorf("score %v for %s", score, label)
+			}
+		}
+	}
+	for label, settled := range e.Settled {
+		if settled <= e.Clear[label] {
+			return fmt.Errorf("%s is settled below where it is clear", label)
 		}
 	}
 	return nil

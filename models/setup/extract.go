@@ -127,8 +127,11 @@ func converted(model catalog.Model, parts [][]byte) ([]byte, error) {
 	if len(parts) == 0 {
 		return nil, fmt.Errorf("convert %s: no member to read", model.Name)
 	}
-	if model.Convert == "tfjs-graph" { // the topology, and then the shards
+	switch model.Convert { // the topology, and then the shards
+	case "tfjs-graph":
 		return tfjs.Convert(model.Name, parts[0], parts[1:]...)
+	case "tfjs-layers":
+		return tfjs.ConvertLayers(model.Name, parts[0], parts[1:]...)
 	}
 	original, err := whisper.Read(parts...)
 	if err != nil {

@@ -1,7 +1,6 @@
 package tfjs
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,15 +19,11 @@ func Convert(name string, modelJS []byte, shardsJS ...[]byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("convert %s: topology: %w", name, err)
 	}
-	var joined bytes.Buffer
-	for i, js := range shardsJS {
-		shard, err := parseShard(js)
-		if err != nil {
-			return nil, fmt.Errorf("convert %s: shard %d: %w", name, i+1, err)
-		}
-		joined.Write(shard)
+	joined, err := join(shardsJS)
+	if err != nil {
+		return nil, fmt.Errorf("convert %s: %w", name, err)
 	}
-	weights, err := t.weights(joined.Bytes())
+	weights, err := weightsOf(t.Manifest[0].Weights, joined)
 	if err != nil {
 		return nil, fmt.Errorf("convert %s: %w", name, err)
 	}
@@ -158,13 +153,8 @@ func (c *converter) conv(n node, depthwise bool) error {
 		groups = kernel.shape[2]
 		shape = []int64{groups * kernel.shape[3], 1, h, w}
 		values = swap(kernel.values, int(h*w), int(groups*kernel.shape[3]))
-	} else { // [h,w,i,o] → [o,i,h,w]
-		shape = []int64{kernel.shape[3], kernel.shape[2], h, w}
-		values = swap(kernel.values, int(h*w*kernel.shape[2]), int(kernel.shape[3]))
-		for o := range int(kernel.shape[3]) {
-			block := values[o*int(h*w*kernel.shape[2]) : (o+1)*int(h*w*kernel.shape[2])]
-			copy(block, swap(block, int(h*w), int(kernel.shape[2])))
-		}
+	} else {
+		shape, values = channelsFirst(kernel)
 	}
 	out := c.name(n)
 	c.graph.Float32(out+"_w", shape, values)
@@ -181,6 +171,17 @@ func (c *converter) conv(n node, depthwise bool) error {
 		c.graph.Node("Clip", []string{sum, out + "_0", out + "_6"}, []string{out})
 	}
 	return nil
+}
+
+// channelsFirst turns a kernel [h,w,i,o] into [o,i,h,w].
+func channelsFirst(kernel weight) (shape []int64, values []float32) {
+	places, in, out := int(kernel.shape[0]*kernel.shape[1]), int(kernel.shape[2]), int(kernel.shape[3])
+	values = swap(kernel.values, places*in, out)
+	for o := range out {
+		block := values[o*places*in : (o+1)*places*in]
+		copy(block, swap(block, places, in))
+	}
+	return []int64{kernel.shape[3], kernel.shape[2], kernel.shape[0], kernel.shape[1]}, values
 }
 
 func (c *converter) pool(n node) error {

@@ -14,10 +14,12 @@ type topology struct {
 	Topology struct {
 		Nodes []node `json:"node"`
 	} `json:"modelTopology"`
-	Manifest []struct {
-		Paths   []string     `json:"paths"`
-		Weights []weightSpec `json:"weights"`
-	} `json:"weightsManifest"`
+	Manifest []weightGroup `json:"weightsManifest"`
+}
+
+type weightGroup struct {
+	Paths   []string     `json:"paths"`
+	Weights []weightSpec `json:"weights"`
 }
 
 type node struct {
@@ -54,26 +56,44 @@ type weight struct {
 
 // parseTopology reads the JavaScript file that exports a graph model's topology.
 func parseTopology(js []byte) (*topology, error) {
-	at, err := exported(js, `{format:"graph-model"`)
-	if err != nil {
-		return nil, err
-	}
-	v, err := literal(at)
-	if err != nil {
-		return nil, err
-	}
-	plain, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
 	var t topology
-	if err := json.Unmarshal(plain, &t); err != nil {
+	if err := parseInto(&t, js, `{format:"graph-model"`); err != nil {
 		return nil, err
 	}
 	if len(t.Manifest) != 1 {
 		return nil, fmt.Errorf("%d weight groups, want 1", len(t.Manifest))
 	}
 	return &t, nil
+}
+
+// parseInto reads the exported literal that begins with start.
+func parseInto(t any, js []byte, start string) error {
+	at, err := exported(js, start)
+	if err != nil {
+		return err
+	}
+	v, err := literal(at)
+	if err != nil {
+		return err
+	}
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(plain, t)
+}
+
+// join reads the shards in order.
+func join(shardsJS [][]byte) ([]byte, error) {
+	var joined []byte
+	for i, js := range shardsJS {
+		shard, err := parseShard(js)
+		if err != nil {
+			return nil, fmt.Errorf("shard %d: %w", i+1, err)
+		}
+		joined = append(joined, shard...)
+	}
+	return joined, nil
 }
 
 // parseShard reads the JavaScript file that exports one shard of weights as base64 text.
@@ -93,10 +113,10 @@ func parseShard(js []byte) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(text)
 }
 
-// weights cuts the joined shards into tensors and undoes their 8-bit quantisation.
-func (t *topology) weights(joined []byte) (map[string]weight, error) {
-	out := make(map[string]weight, len(t.Manifest[0].Weights))
-	for _, spec := range t.Manifest[0].Weights {
+// weightsOf cuts the joined shards into tensors and undoes their 8-bit quantisation.
+func weightsOf(specs []weightSpec, joined []byte) (map[string]weight, error) {
+	out := make(map[string]weight, len(specs))
+	for _, spec := range specs {
 		q := spec.Quantization
 		if spec.DType != "float32" || q == nil || q.DType != "uint8" {
 			return nil, fmt.Errorf("weight %s is not float32 quantised to uint8", spec.Name)

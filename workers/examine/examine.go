@@ -46,6 +46,11 @@ type Examiner struct {
 	Rules pipeline.TextClassifier
 	// Eyes look at every picture and frame; none is a fault on every picture.
 	Eyes []Eye
+	// Second look at pictures and frames of which an Eye is unsure: unless all
+	// its scores are below Clear, or one has reached Settled, by label. A label
+	// without a Clear score is never clear.
+	Second         []Eye
+	Clear, Settled map[string]float64
 	// OCR reads the text in pictures, which is then judged like a message; nil
 	// reads none.
 	OCR *ocr.Reader

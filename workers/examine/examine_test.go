@@ -104,6 +104,43 @@ func TestAPanoramaIsLookedAtInTilesAndItsWorstTileCounts(t *testing.T) {
 	}
 }
 
+func TestSecondEyesLookOnlyWhereTheFirstIsUnsure(t *testing.T) {
+	for _, c := range []struct {
+		what  string
+		first float64
+		clear float64
+		want  int
+	}{
+		{"clear", .01, .02, 1},
+		{"at the edge", .02, .02, 3},
+		{"unsure", .4, .02, 3},
+		{"settled", .97, .02, 1},
+		{"no clear score for the label", .01, 0, 3},
+	} {
+		e := examiner(t, sees("first", c.first))
+		e.Second = []Eye{sees("b", .6), sees("c", .1)}
+		e.Clear, e.Settled = map[string]float64{}, map[string]float64{"sexual.explicit": .97}
+		if c.clear > 0 {
+			e.Clear["sexual.explicit"] = c.clear
+		}
+		s, err := e.Photo(t.Context(), plain(t, 64, 48))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(s.Signals) != c.want || len(s.Models) != c.want || len(s.Faults) != 0 {
+			t.Errorf("%s: %d signals by %v, faults %v, want %d", c.what, len(s.Signals), s.Models, s.Faults, c.want)
+		}
+	}
+}
+
+func TestASecondEyeThatFailsMeansTryingAgain(t *testing.T) {
+	e := examiner(t, sees("first", .4))
+	e.Second = []Eye{{eye{"b", func([]float32) ([]pipeline.Signal, error) { return nil, errors.New("made up") }}, media.Square{Size: 32}}}
+	if _, err := e.Photo(t.Context(), plain(t, 64, 48)); !errors.Is(err, ErrAgain) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestATestCardTripsItsLabel(t *testing.T) {
 	for _, l := range pipeline.ImageLabels {
 		s, err := examiner(t, sees("a", .01)).Photo(t.Context(), card(t, l))

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"nightlight/pipeline"
 	"nightlight/pipeline/media"
@@ -46,11 +47,12 @@ const looking = 1
 
 // models names all that a picture's scores depend on: each model's weights,
 // which its SHA-256 stands for together with its calibration in the manifest's
-// version, the squares that it sees, and looking.
+// version, the squares that it sees, when the second ones are asked, and looking.
 func (e *Examiner) models() string {
 	h := sha256.New()
 	fmt.Fprintln(h, "looking", looking)
-	for _, eye := range e.Eyes {
+	fmt.Fprintln(h, "second", len(e.Second), e.Clear, e.Settled) // maps are printed in the order of their keys
+	for _, eye := range slices.Concat(e.Eyes, e.Second) {
 		ref := eye.Model.Ref()
 		fmt.Fprintln(h, ref.Name, ref.Version, ref.SHA256, eye.Square)
 	}
@@ -59,7 +61,7 @@ func (e *Examiner) models() string {
 
 // scores are what the picture models say of the frames: remembered, or by
 // looking.
-func (e *Examiner) scores(ctx context.Context, d *media.Decoded, s *Sight) (pipeline.Findings, error) {
+func (e *Examiner) scores(ctx context.Context, d *media.Decoded, s *Sight, again func() (*media.Decoded, error)) (pipeline.Findings, error) {
 	m := Memorable{Models: e.models(), Still: d.FrameCount == 1 && len(d.Frames) == 1}
 	if m.Still {
 		m.Print = d.Frames[0].PDQ
@@ -69,13 +71,22 @@ func (e *Examiner) scores(ctx context.Context, d *media.Decoded, s *Sight) (pipe
 		return found, err
 	}
 	if !known {
+		unsure := map[int]bool{}
 		for _, f := range d.Frames {
-			seen, err := e.frame(ctx, f, d.FrameCount > 1, d)
+			seen, err := frame(ctx, e.Eyes, f, d)
 			if err != nil {
 				return found, err
 			}
+			if e.unsure(seen.Signals) {
+				unsure[f.Index] = true
+			}
 			found.Add(seen)
 		}
+		seen, err := e.second(ctx, again, unsure)
+		if err != nil {
+			return found, err
+		}
+		found.Add(seen)
 	}
 	m.Scores = found
 	s.Memorable = &m

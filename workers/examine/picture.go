@@ -89,7 +89,7 @@ func (e *Examiner) look(ctx context.Context, data []byte, want media.Want, decod
 		return s, err
 	}
 	s.Preview, s.Thumbnail, s.Frames, s.SHA256, s.PHash, s.Place = d.Preview, d.Thumbnail, len(d.Frames), d.SHA256, d.PHash, d.HasGPS
-	found, err := e.scores(ctx, d, &s)
+	found, err := e.scores(ctx, d, &s, func() (*media.Decoded, error) { return decode(e.secondWant(want)) })
 	if err != nil {
 		return s, err
 	}
@@ -161,13 +161,73 @@ func unseen(d *media.Decoded) []pipeline.Fault {
 	return faults
 }
 
+// unsure tells whether second eyes shall look too.
+func (e *Examiner) unsure(signals []pipeline.Signal) bool {
+	clear := true
+	for _, s := range signals {
+		if s.Source == testCard.String() {
+			continue
+		}
+		if at, ok := e.Settled[string(s.Label)]; ok && s.Score >= at {
+			return false
+		}
+		if !(s.Score < e.Clear[string(s.Label)]) {
+			clear = false
+		}
+	}
+	return !clear
+}
+
+// secondWant is what is wanted of a file for the second eyes. Fit stays: frames that
+// are as large are told apart alike.
+func (e *Examiner) secondWant(want media.Want) media.Want {
+	want.Squares, want.Preview, want.Thumbnail = nil, 0, 0
+	for _, eye := range e.Second {
+		want.Squares = append(want.Squares, eye.Square)
+	}
+	return want
+}
+
+// second opens the file once more for the second eyes and asks them about the
+// frames that the first were unsure of. It happens to few, and preparing for it
+// would cost every picture more than it costs those.
+func (e *Examiner) second(ctx context.Context, decode func() (*media.Decoded, error), unsure map[int]bool) (found pipeline.Findings, err error) {
+	if len(unsure) == 0 || len(e.Second) == 0 {
+		return found, nil
+	}
+	d, err := decode()
+	if ctx.Err() != nil {
+		return found, ctx.Err()
+	}
+	if err != nil {
+		return found, fmt.Errorf("look a second time: %w", ErrAgain)
+	}
+	for _, f := range d.Frames {
+		if !unsure[f.Index] {
+			continue
+		}
+		delete(unsure, f.Index)
+		f.TestCard = ""
+		seen, err := frame(ctx, e.Second, f, d)
+		if err != nil {
+			return found, err
+		}
+		found.Add(seen)
+	}
+	if len(unsure) > 0 {
+		return found, fmt.Errorf("a frame is not there a second time: %w", ErrAgain)
+	}
+	return found, nil
+}
+
 // frame asks every eye about every crop of one frame and keeps each model's
 // highest score a label.
-func (e *Examiner) frame(ctx context.Context, f media.Frame, moving bool, d *media.Decoded) (pipeline.Findings, error) {
+func frame(ctx context.Context, eyes []Eye, f media.Frame, d *media.Decoded) (pipeline.Findings, error) {
+	moving := d.FrameCount > 1
 	var out pipeline.Findings
 	best := map[string]int{}
 	for _, crop := range f.Crops {
-		eye := e.Eyes[crop.Square]
+		eye := eyes[crop.Square]
 		signals, err := eye.Model.Classify(ctx, crop.Tensor)
 		if err != nil {
 			return out, again(ctx, eye.Model.Ref(), err)
