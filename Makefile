@@ -6,7 +6,7 @@ BIN := $(CURDIR)/bin/nightlight
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 GO_SOURCES = $(shell find . -path ./.cache -prune -o \( -name '*.go' -o -name '*.html' -o -name '*.sql' -o -name '*.yaml' -o -name '*.css' -o -name '*.js' -o -name '*.json' \) -print) go.mod go.sum
 
-.PHONY: help setup up up-scale test test-setup check bench fuzz clean
+.PHONY: help setup up up-scale test test-setup check bench hostile fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ check: ## format, vet, import graph, build without cgo: what is quick
 
 bench: setup ## CPU-ms an item of the whole path beside bare ONNX Runtime, in one run
 	@$(BIN) eval bench
+
+hostile: ## FILES (6000) broken, hostile and odd pictures through a decoding child; PHOTOS=DIR adds a folder of them
+	NIGHTLIGHT_HOSTILE=$(or $(FILES),6000) NIGHTLIGHT_HOSTILE_DIR=$(PHOTOS) CGO_ENABLED=0 go test -count=1 -timeout 60m -run 'EachHostile' -v ./pipeline/media
 
 fuzz: ## each fuzz target for FUZZTIME (60s)
 	@.ci/fuzz $(or $(FUZZTIME),60s)

@@ -7,11 +7,17 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // seeds are small whole files of every type that is decoded.
@@ -25,7 +31,86 @@ func seeds(t testing.TB) map[string][]byte {
 	all["made.apng"] = apngBytes(t, 40, 40, flat(40, 40, red), pngFrameMade{img: frames[0]}, pngFrameMade{img: frames[1], dispose: 2, blend: 1})
 	all["made.webp"] = webpBytes(40, 40, webpFrameMade{w: 40, h: 40, c: red}, webpFrameMade{w: 10, h: 10, x: 4, y: 4, c: blue, flags: 3})
 	all["made.bmp"] = bmpBytes(30, 30)
+	all["made.heic"], all["made.avif"] = heifFile(t, "made.heic"), heifFile(t, "made.avif")
+	for name, b := range pngSuite(t) {
+		all["pngsuite/"+name] = b
+	}
 	all["exif.jpeg"] = withEXIF(jpegBytes(t, scenery(60, 40), 80), 6, true)
+	return all
+}
+
+// pngSuite is PngSuite as Go's source tree carries it.
+func pngSuite(t testing.TB) map[string][]byte {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(runtime.GOROOT(), "src/image/png/testdata/pngsuite/*.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]byte{}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[filepath.Base(f)] = b
+	}
+	return all
+}
+
+// polyglots are files that are two things, or say one thing and are another.
+func polyglots(t testing.TB) map[string][]byte {
+	jpg, png := jpegBytes(t, scenery(48, 32), 80), pngBytes(t, scenery(30, 30))
+	gif := gifBytes(t, []image.Image{flat(20, 20, red), flat(20, 20, blue)}, 0)
+	endless := bytes.Clone(gif[:len(gif)-1]) // no trailer, and its last frame again and again
+	frame := bytes.LastIndex(gif, []byte{0x21, 0xf9})
+	for range 2000 {
+		endless = append(endless, gif[frame:len(gif)-1]...)
+	}
+	playlist := "#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n"
+	return map[string][]byte{
+		"a photo with an archive behind it": append(bytes.Clone(jpg), "PK\x03\x04\x14\x00 a.txt PK\x05\x06"...),
+		"a photo with a page behind it":     append(bytes.Clone(png), "<html><script>alert(1)</script>"...),
+		"a GIF that is a script":            append([]byte("GIF89a/*"), "*/=1;alert(1)//"...),
+		"a document before a photo":         append([]byte("%PDF-1.7\n"), jpg...),
+		"two photos in one":                 append(bytes.Clone(jpg), png...),
+		"a PNG's head on a photo":           append([]byte("\x89PNG\r\n\x1a\n"), jpg...),
+		"a photo's head on a PNG":           append([]byte("\xff\xd8\xff"), png...),
+		"an endless GIF":                    endless,
+		"a playlist":                        []byte(playlist),
+		"a playlist that claims to be MP4":  append([]byte("\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2"), playlist...),
+		"a drawing in words":                []byte(`<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/hostname"/></svg>`),
+		"nothing":                           {},
+		"one byte":                          {0xff},
+	}
+}
+
+// hostileFolder may name a folder of further broken and odd files, such as the
+// test pictures of packages; hostileTotal how many files there are to be in all.
+const (
+	hostileFolder = "NIGHTLIGHT_HOSTILE_DIR"
+	hostileTotal  = "NIGHTLIGHT_HOSTILE"
+)
+
+func folderFiles(t testing.TB) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	root := os.Getenv(hostileFolder)
+	if root == "" {
+		return all
+	}
+	err := filepath.WalkDir(root, func(path string, f fs.DirEntry, err error) error {
+		if err != nil || !f.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err == nil {
+			all["folder/"+path] = b
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return all
 }
 
@@ -106,10 +191,14 @@ func wrecks(r *rand.Rand, b []byte, cuts, flips int) (all [][]byte) {
 	return all
 }
 
+// TestEachHostileFileEndsJudgedOrWithItsReason gives a child whole, cut, bent,
+// oversized and misnamed files, the same each time. A few hundred always; make
+// hostile asks for thousands.
 func TestEachHostileFileEndsJudgedOrWithItsReason(t *testing.T) {
-	d := newDecoder(t, DecoderOptions{Children: 2})
+	d := newDecoder(t, DecoderOptions{Children: 1})
 	r := rand.New(rand.NewPCG(7, 7))
 	ends := map[string]int{}
+	var children tallest
 	judge := func(name string, b []byte) {
 		got, err := d.Decode(t.Context(), b, Want{Squares: []Square{{Size: 64}}, Thumbnail: 64, Preview: 64})
 		switch {
@@ -121,28 +210,75 @@ func TestEachHostileFileEndsJudgedOrWithItsReason(t *testing.T) {
 			ends["unsupported"]++
 		case errors.Is(err, ErrBroken):
 			ends["broken"]++
+		case errors.Is(err, ErrChildKilled) && !strings.HasPrefix(name, "made."):
+			ends["child killed"]++ // the file is quarantined and the next child goes on
+			t.Logf("%s: %v", name, err)
 		default:
 			t.Errorf("%s: %v", name, err)
 		}
 		if err != nil && got != nil {
 			t.Errorf("%s: an answer with an error", name)
 		}
+		children.see(d)
 	}
-	all := seeds(t)
-	cuts, flips := 3, 6
-	for _, name := range slices.Sorted(maps.Keys(all)) {
+	whole := seeds(t)
+	all := maps.Clone(whole)
+	maps.Copy(all, folderFiles(t))
+	names := slices.Sorted(maps.Keys(all))
+	total := 0
+	if n := os.Getenv(hostileTotal); n != "" {
+		var err error
+		if total, err = strconv.Atoi(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	each := max(4, (total-len(all)-len(bombs(t))-len(polyglots(t)))/len(whole)+1)
+	for _, name := range names {
 		judge(name, all[name])
-		for i, b := range wrecks(r, all[name], cuts, flips) {
+		if _, ok := whole[name]; !ok {
+			continue
+		}
+		for i, b := range wrecks(r, all[name], each/3, each-each/3) {
 			judge(fmt.Sprintf("%s, wreck %d", name, i), b)
 		}
 	}
 	for name, b := range bombs(t) {
 		judge(name, b)
 	}
-	t.Logf("%v", ends)
-	if ends["judged"] < len(all)-2 || ends["broken"] < len(all) || ends["too large"] < 10 {
+	for name, b := range polyglots(t) {
+		judge(name, b)
+	}
+	count := 0
+	for _, n := range ends {
+		count += n
+	}
+	t.Logf("%d files: %v; largest child %d MiB, most processor time of one file %v", count, ends, children.memory>>20, children.cpu)
+	if count < total || ends["judged"] < len(whole)*3/4 || ends["broken"] < len(whole) || ends["too large"] < 10 {
 		t.Errorf("ends are not as such a corpus must end: %v", ends)
 	}
+	if children.memory > 256<<20 && !raceDetector {
+		t.Errorf("a child had %d MiB", children.memory>>20)
+	}
+}
+
+// tallest is the most that a living child was seen to use.
+type tallest struct {
+	memory int64
+	cpu    time.Duration
+	last   time.Duration
+	child  *child
+}
+
+func (m *tallest) see(d *Decoder) {
+	if len(d.idle) == 0 {
+		return // killed; its limits are known
+	}
+	c := d.idle[0]
+	memory, cpu := usedBy(c.cmd.Process.Pid)
+	if c != m.child {
+		m.child, m.last = c, 0
+	}
+	m.memory, m.cpu, m.last = max(m.memory, memory), max(m.cpu, cpu-m.last), cpu
 }
 
 func TestBombsAreRefusedBeforeTheirPixels(t *testing.T) {

@@ -1,7 +1,9 @@
 package media
 
 import (
+	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -16,4 +18,27 @@ func childrenCPU() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// usedBy is the most memory that a living process had resident, and its processor
+// time so far in steps of 10 ms (proc(5)).
+func usedBy(pid int) (memory int64, cpu time.Duration) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0
+	}
+	if _, after, ok := strings.Cut(string(status), "VmHWM:"); ok {
+		_, _ = fmt.Sscan(after, &memory) // 0 when it cannot be read
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return memory << 10, 0
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(after)
+	var user, system int64
+	if len(fields) > 12 {
+		_, _ = fmt.Sscan(fields[11]+" "+fields[12], &user, &system)
+	}
+	return memory << 10, time.Duration(user+system) * 10 * time.Millisecond
 }

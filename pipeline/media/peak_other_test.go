@@ -12,3 +12,6 @@ func peakBytes(*os.ProcessState) int64 { return 0 }
 
 // childrenCPU is not known here.
 func childrenCPU() time.Duration { return 0 }
+
+// usedBy is not known here.
+func usedBy(int) (memory int64, cpu time.Duration) { return 0, 0 }
