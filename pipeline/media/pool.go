@@ -48,6 +48,7 @@ type Sandbox struct {
 	Memory     bool   // writable memory is limited by the kernel
 	CPU        bool   // processor time is limited by the kernel
 	Files      bool   // no file can be opened in number or written
+	Landlock   bool   // ffmpeg can open nothing but its own libraries and its film
 	Turbo      bool   // libjpeg-turbo is there
 	HEIF       bool   // libheif is there; without it HEIC and AVIF are unsupported
 }
@@ -223,7 +224,7 @@ func (d *Decoder) spawn() (*child, error) {
 		d.start, d.settled = way, true
 		d.sandbox = Sandbox{
 			Namespaces: way.name, Seccomp: report.Seccomp, Network: way.name == "" && !report.Seccomp,
-			Memory: report.Memory, CPU: report.CPU, Files: report.Files, Turbo: report.Turbo, HEIF: report.HEIF,
+			Memory: report.Memory, CPU: report.CPU, Files: report.Files, Turbo: report.Turbo, HEIF: report.HEIF, Landlock: report.Landlock,
 		}
 		return c, nil
 	}

@@ -14,12 +14,12 @@ import (
 // childReport is what a child says of its walls when it starts.
 type childReport struct {
 	Memory, CPU, Files, Seccomp bool
-	Turbo, HEIF                 bool
+	Turbo, HEIF, Landlock       bool
 }
 
 // shutIn puts limits on the calling process that it cannot raise again.
 func shutIn(l childLimits) (childReport, error) {
-	r := childReport{Turbo: loadTurbo() != nil, HEIF: loadHEIF() != nil}
+	r := childReport{Turbo: loadTurbo() != nil, HEIF: loadHEIF() != nil, Landlock: landlockABI() > 0}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	watchCPU()

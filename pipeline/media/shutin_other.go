@@ -5,7 +5,7 @@ package media
 // childReport is what a child says of its walls when it starts.
 type childReport struct {
 	Memory, CPU, Files, Seccomp bool
-	Turbo, HEIF                 bool
+	Turbo, HEIF, Landlock       bool
 }
 
 // shutIn can only report here: the limits are Linux's. The worker's wall-clock

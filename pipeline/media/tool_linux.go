@@ -7,7 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// becomeTool limits the process, takes sockets and changes to the file tree from
+// filmDescriptor is where a tool gets its film.
+const filmDescriptor = 3
+
+// becomeTool limits the process, leaves it only the files that the program needs,
+// takes sockets and changes to the file tree from
 // it where the kernel has the filter, and turns it into the program.
 func becomeTool(l toolLimits, argv []string) error {
 	runtime.LockOSThread()
@@ -17,6 +21,9 @@ func becomeTool(l toolLimits, argv []string) error {
 		if err := unix.Setrlimit(what, &unix.Rlimit{Cur: value, Max: value}); err != nil {
 			return fmt.Errorf("set limit %d: %w", what, err)
 		}
+	}
+	if err := landlock(argv[0], filmDescriptor); err != nil {
+		return err
 	}
 	_ = seccomp(refused) // Sandbox, by the decoding child, reports whether this kernel has it
 	// Memory last: this process, Go's, has more mapped than the program may have.
