@@ -31,8 +31,8 @@ check: ## format, vet, import graph, build without cgo: what is quick
 	go test ./pipeline ./pipeline/words ./queue/review
 	go test -run 'Rooms|NeedC|Middle|Docker|Compose|Image|Metrics|Gate|Seed|Licence' ./eval
 
-bench: setup ## CPU-ms an item of the whole path beside bare ONNX Runtime, in one run
-	@$(BIN) eval bench
+bench: setup $(CACHE)/peers/.done ## CPU-ms an item beside bare ONNX Runtime, and a photo beside sharp and nsfwjs, each in one run
+	@$(BIN) eval bench && ended=0 || ended=$$?; $(BIN) eval peers --folder $(CACHE)/peers && exit $$ended
 
 hostile: ## FILES (6000) broken, hostile and odd pictures through a decoding child; PHOTOS=DIR adds a folder of them
 	NIGHTLIGHT_HOSTILE=$(or $(FILES),6000) NIGHTLIGHT_HOSTILE_DIR=$(PHOTOS) CGO_ENABLED=0 go test -count=1 -timeout 60m -run 'EachHostile' -v ./pipeline/media
@@ -55,6 +55,12 @@ $(CACHE)/apt-run.done: .ci/apt
 $(CACHE)/apt-test.done: .ci/apt
 	@.ci/apt postgres=postgresql chromium=chromium fonts=fonts-noto-cjk espeak-ng=espeak-ng
 	@mkdir -p $(CACHE) && touch $@
+
+$(CACHE)/peers/.done:
+	@echo "setup: installing the packages of the peers (npm)"
+	@mkdir -p $(@D) && npm install --prefix $(@D) --no-audit --no-fund --loglevel error --ignore-scripts --no-save sharp@0.34.5 onnxruntime-node@1.30.0 \
+		nsfwjs@4.4.0 @tensorflow/tfjs@4.22.0 @tensorflow/tfjs-backend-wasm@4.22.0 jpeg-js@0.4.4 >/dev/null
+	@touch $@
 
 $(CACHE)/bin/versitygw:
 	@echo "setup: building versitygw v1.8.0, the S3 server of the tests (a few minutes)"

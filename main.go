@@ -1189,6 +1189,7 @@ type evalCommand struct {
 	Sets    evalSetsCommand    `cmd:"" help:"List the known data sets."`
 	Samples evalSamplesCommand `cmd:"" help:"Send the sample items to a running Nightlight."`
 	Load    evalLoadCommand    `cmd:"" help:"Send messages to a running Nightlight at a rate, open loop."`
+	Peers   evalPeersCommand   `cmd:"" help:"CPU-ms from a photo's bytes to a verdict beside sharp with onnxruntime-node and nsfwjs, in one run."`
 	Bench   evalBenchCommand   `cmd:"" help:"CPU-ms an item of the whole path beside bare ONNX Runtime, in one run."`
 }
 
@@ -1429,6 +1430,62 @@ func (c *evalBenchCommand) Run(ctx context.Context) error {
 			return err
 		},
 		BarePhoto: func(ctx context.Context, jpeg []byte) error { _, err := examiner.Photo(ctx, jpeg); return err },
+	})
+	if err == nil && !well {
+		err = errNotWell
+	}
+	return err
+}
+
+type evalPeersCommand struct {
+	Folder string `help:"Folder with the npm packages." default:".cache/peers" type:"path"`
+	Rounds int    `help:"How often the sides take turns." default:"3"`
+	Models string `help:"Folder that holds .cache/nightlight and models/weights." type:"path" placeholder:"DIR"`
+}
+
+// Run compares like with like: one picture model and policy, without second
+// opinions, QR codes and writing, which the others do not have; all of it
+// stands in a row of its own.
+func (c *evalPeersCommand) Run(ctx context.Context) error {
+	examiner, set, err := openExaminer(c.Models, models.Settings{})
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	defer examiner.Close()
+	policy, err := readPolicy("")
+	if err != nil {
+		return err
+	}
+	if set.Image() == nil {
+		return errors.New("no picture model is there: run make setup")
+	}
+	dirs, err := findModels(c.Models)
+	if err != nil {
+		return err
+	}
+	m := set.Image().Models()[0]
+	want := media.Want{Squares: []media.Square{{Size: m.Input().Size, Mode: media.Stretch}}}
+	well, err := bench.Peers(ctx, bench.PeerOptions{
+		Folder: c.Folder, Model: filepath.Join(dirs.Cache, m.Ref().Name+".onnx"), Rounds: c.Rounds, Out: os.Stdout, Progress: os.Stderr,
+		Judge: func(ctx context.Context, jpeg []byte) ([]float64, error) {
+			d, err := examiner.Decoder.Decode(ctx, jpeg, want)
+			if err != nil {
+				return nil, err
+			}
+			scores, err := m.Scores(ctx, d.Frames[0].Crops[0].Tensor)
+			if err != nil {
+				return nil, err
+			}
+			found := pipeline.Findings{Signals: m.Signals(scores), Models: []pipeline.ModelRef{m.Ref()}}
+			policy.Judge(pipeline.Item{Kind: pipeline.KindPhoto}, found, time.Time{})
+			var all []float64
+			for _, s := range scores {
+				all = append(all, float64(s))
+			}
+			return all, nil
+		},
+		Whole: func(ctx context.Context, jpeg []byte) error { _, err := examiner.Photo(ctx, jpeg); return err },
 	})
 	if err == nil && !well {
 		err = errNotWell

@@ -79,6 +79,11 @@ func (m *ImageModel) Classify(ctx context.Context, tensor []float32) ([]pipeline
 	if err != nil {
 		return nil, err
 	}
+	return m.Signals(scores), nil
+}
+
+// Signals says what the model's own probabilities mean.
+func (m *ImageModel) Signals(scores []float32) []pipeline.Signal {
 	source := m.Ref().String()
 	signals := make([]pipeline.Signal, len(m.labels))
 	for i, l := range m.labels {
@@ -88,7 +93,7 @@ func (m *ImageModel) Classify(ctx context.Context, tensor []float32) ([]pipeline
 		}
 		signals[i] = pipeline.Signal{Label: l.label, Score: l.calibration.Apply(math.Min(sum, 1)), Source: source}
 	}
-	return signals, nil
+	return signals
 }
 
 // ImageJudge looks at a picture with every picture model that is loaded. Models are second opinions of each other:
