@@ -56,6 +56,7 @@ func ChildMain(ctx context.Context) int {
 	loadTurbo() // before files can no longer be opened
 	loadHEIF()
 	debug.SetMemoryLimit(limits.memory * 3 / 4)
+	debug.SetGCPercent(800) // a small photo leaves little behind; the limit holds for the large ones
 	report, err := shutIn(limits)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "decode-child:", err)

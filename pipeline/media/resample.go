@@ -175,6 +175,9 @@ func average(dst, src []uint8, stride, w, rows, k int) {
 		return
 	}
 	for x := 0; x < w; x += k {
+		if x+k <= w && opaqueBox(dst[4*(x/k):], src[4*x:], stride, rows, k) {
+			continue
+		}
 		var r, g, b, a, n uint32
 		for y := range rows {
 			line := src[y*stride+4*x : y*stride+4*min(x+k, w)]
@@ -193,4 +196,26 @@ func average(dst, src []uint8, stride, w, rows, k int) {
 		}
 		d[3] = uint8((a + n/2) / n)
 	}
+}
+
+// opaqueBox averages one box whose pixels are all opaque, to the same bytes as
+// with their weights. It is false, and writes nothing, when one is not.
+func opaqueBox(dst, src []uint8, stride, rows, k int) bool {
+	var r, g, b uint32
+	solid := uint8(255)
+	for y := range rows {
+		line := src[y*stride:][:4*k]
+		for ; len(line) >= 4; line = line[4:] {
+			r += uint32(line[0])
+			g += uint32(line[1])
+			b += uint32(line[2])
+			solid &= line[3]
+		}
+	}
+	if solid != 255 {
+		return false
+	}
+	n := uint32(rows * k)
+	dst[0], dst[1], dst[2], dst[3] = uint8((r+n/2)/n), uint8((g+n/2)/n), uint8((b+n/2)/n), 255
+	return true
 }
