@@ -124,9 +124,10 @@ type packet struct {
 
 // cut tells whether the picture seems to change wholly somewhere without a key
 // frame, so that key frames alone would miss what is shown there. A picture that
-// cannot be told from the one before costs about what a key frame costs. It may be
-// wrong in both directions: films with much movement are then decoded whole for
-// nothing, and a cut to something very plain stays unnoticed.
+// cannot be told from the one before costs about what a key frame costs, and a
+// still set into movement next to nothing. It may be wrong in both directions: some
+// films are then decoded whole for nothing, and a cut to something plain that moves
+// stays unnoticed.
 func cut(packets []packet) bool {
 	var others []int
 	for _, p := range packets {
@@ -138,17 +139,20 @@ func cut(packets []packet) bool {
 		return false
 	}
 	slices.Sort(others)
-	usual := others[len(others)/2]
-	key := 0
+	usual := others[(len(others)-1)*9/10] // few are larger
+	key, still := 0, 0
 	for _, p := range packets {
+		if !p.key && 30*p.size < usual {
+			still++
+		}
 		switch {
 		case p.key:
 			key = p.size
-		case 5*p.size >= 3*key, 8*p.size >= key && p.size >= 8*usual:
+		case p.size >= key, 5*p.size >= 3*key && 2*p.size >= 3*usual, 8*p.size >= key && p.size >= 3*usual:
 			return true
 		}
 	}
-	return false
+	return still >= 2
 }
 
 // seconds reads "12.345"; anything else, "N/A" too, is 0. A year is the most.

@@ -106,6 +106,7 @@ func TestAFlashBetweenTwoNearKeyFramesIsFound(t *testing.T) {
 	}
 	b := film(t, "flash.mp4", "-f", "lavfi", "-i", "testsrc2=size=512x552:rate=10:duration=6", "-loop", "1", "-i", png,
 		"-filter_complex", "[0][1]overlay=enable='between(t,3.3,3.6)':shortest=1", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "20", "-sc_threshold", "0")
+
 	got, err := NewVideo(VideoOptions{}).Frames(t.Context(), b, Want{})
 	if err != nil {
 		t.Fatal(err)
@@ -123,6 +124,8 @@ func TestACutShowsInTheSizesOfPackets(t *testing.T) {
 	}{
 		"key frames alone":               {[]packet{key, key, key}, false},
 		"movement":                       {[]packet{key, {2000, false}, {2500, false}, {1800, false}, key, {2100, false}}, false},
+		"much movement throughout":       {[]packet{key, {7900, false}, {6300, false}, {7000, false}, {6900, false}, {5500, false}}, false},
+		"a still set into movement":      {[]packet{key, {5000, false}, {5100, false}, {40, false}, {30, false}, {5000, false}, {5200, false}}, true},
 		"one nearly as large as its key": {[]packet{key, {300, false}, {7000, false}, {300, false}, {310, false}}, true},
 		"one far above the usual":        {[]packet{key, {100, false}, {100, false}, {1500, false}, {100, false}}, true},
 		"others before any key":          {[]packet{{50, false}, key}, true},
