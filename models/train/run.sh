@@ -6,7 +6,7 @@ data=$(cd "${1:?models/train/run.sh DATA [WORK]}" && pwd)
 work=${2:-train-work}
 mkdir -p "$work" && work=$(cd "$work" && pwd)
 encoder=$here/../weights/text-encoder linear=$here/../weights/text-linear tests=$here/../../eval/testdata
-steps_broad=${STEPS_BROAD:-1150} steps_corpus=${STEPS_CORPUS:-2400} steps_student=${STEPS_STUDENT:-2400}
+steps_broad=${STEPS_BROAD:-1150} steps_corpus=${STEPS_CORPUS:-2400} steps_public=${STEPS_PUBLIC:-1700} steps_last=${STEPS_LAST:-2600} steps_student=${STEPS_STUDENT:-2400}
 export OMP_NUM_THREADS=${THREADS:-2} GOMP_SPINCOUNT=1000
 
 if [ ! -x "$work/venv/bin/python" ]; then
@@ -33,6 +33,11 @@ cd "$here"
 common="--data $data --corpus $here/corpus --tests $tests"
 [ -f "$encoder/vocab.tsv.gz" ] || "$py" vocabulary.py --data "$data" --corpus "$here/corpus" --e5 "$work/e5-small-q4.bin" --tokenizer "$work/tokenizer.json" --weights "$encoder"
 [ -f "$encoder/golden.jsonl.gz" ] || "$py" golden.py --corpus "$here/corpus" --weights "$encoder"
+# Which character follows which, for the normaliser; frozen too, since the readings that are learnt from hang on it.
+if [ ! -f "$here/../../pipeline/normal/tables/bigrams.gz" ]; then
+  "$work/venv/bin/pip" install -q --no-deps --require-hashes --target "$work/jieba" -r "$here/tables/jieba.lock"
+  "$py" tables/sounds.py --data "$data" --jieba "$work/jieba/jieba/dict.txt"
+fi
 "$py" linear.py $common --encoder "$encoder" --weights "$linear"
 "$py" fit.py --model linear $common --encoder "$encoder" --weights "$linear" --work "$work"
 
@@ -40,7 +45,9 @@ common="--data $data --corpus $here/corpus --tests $tests"
 # layers and half of their middles, which ships instead once it stays within .01 of its teacher.
 train="$py train.py $common --e5 $work/e5-small-q4.bin --weights $encoder --every 200"
 [ -f "$work/broad/final.pt" ] || $train --out "$work/broad" --stage broad --steps "$steps_broad" --lr 1.0e-4 --decay-to 0.5 --freeze 2
-[ -f "$work/teacher/final.pt" ] || $train --out "$work/teacher" --stage corpus --steps "$steps_corpus" --lr 8e-5 --decay-to 0 --freeze 2 --seed 21 --start "$work/broad/final.pt"
+[ -f "$work/corpus/final.pt" ] || $train --out "$work/corpus" --stage corpus --steps "$steps_corpus" --lr 8e-5 --decay-to 0 --freeze 2 --seed 21 --start "$work/broad/final.pt"
+[ -f "$work/public/final.pt" ] || $train --out "$work/public" --stage public --steps "$steps_public" --lr 7e-5 --decay-to .6 --freeze 2 --seed 31 --start "$work/corpus/final.pt"
+[ -f "$work/teacher/final.pt" ] || $train --out "$work/teacher" --stage last --steps "$steps_last" --lr 6e-5 --decay-to 0 --freeze 2 --seed 32 --start "$work/public/final.pt"
 [ -f "$work/student/final.pt" ] || $train --out "$work/student" --stage student --steps "$steps_student" --lr 2e-4 --decay-to 0 --seed 22 --teacher "$work/teacher/final.pt" --keep 1,3,5,7,9,11 --ffn 768
 "$py" export.py --from "$work/teacher/final.pt" --weights "$encoder" --work "$work" --name teacher
 "$py" export.py --from "$work/student/final.pt" --weights "$encoder" --work "$work" --name student --to "$work/student.onnx"

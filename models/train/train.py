@@ -1,7 +1,8 @@
 """Trains the encoder: a seeded stream of mixed, partly rewritten batches, masked loss, checkpoints.
 
-Three stages share this file. `--stage broad` learns from every set; `--stage corpus` goes on from its
-weights with the complete written corpus up-weighted and lets the learning rate fall to nothing.
+Its stages share this file. `--stage broad` learns from every set; `--stage corpus` goes on from its
+weights with the complete written corpus up-weighted and lets the learning rate fall to nothing;
+`--stage public` and `--stage last` do the same once more, since both had seen the public sets less than once.
 `--stage student` starts a shallower and narrower net from chosen layers of a trained one (`--teacher`,
 `--keep`, `--ffn`) and learns from that teacher's scores on the same batches, every label of every
 row, and from the labels themselves. Restarting with the same --out goes on from the last checkpoint.
@@ -28,10 +29,14 @@ MIX = {
                   diasafety=.02, telefraud=.03, kdconv=.06, chatterbot=.02),
     "corpus": dict(corpus=.40, hard=.11, contrast=.07, chat=.12, cold=.11, edos=.09, davidson=.01, surge=.01, swsr=.03,
                    diasafety=.005, telefraud=.005, kdconv=.02, chatterbot=.01),
+    "public": dict(corpus=.26, hard=.05, contrast=.04, chat=.07, cold=.29, edos=.21, davidson=.01, surge=.01, swsr=.03,
+                   diasafety=.005, telefraud=.005, kdconv=.015, chatterbot=.005),
+    "last": dict(corpus=.37, hard=.11, contrast=.05, chat=.12, cold=.15, edos=.12, davidson=.01, surge=.01, swsr=.02,
+                 diasafety=.005, telefraud=.005, kdconv=.02, chatterbot=.01),
     "student": dict(corpus=.38, hard=.10, contrast=.05, chat=.13, cold=.12, edos=.08, davidson=.02, surge=.01, swsr=.04,
                     diasafety=.01, telefraud=.01, kdconv=.03, chatterbot=.01),
 }
-PUBLIC_TOKENS = {"broad": 56, "corpus": 48, "student": 48}
+PUBLIC_TOKENS = {"broad": 56, "corpus": 48, "public": 48, "last": 48, "student": 48}
 POSITIVE = 2.0
 OWN = ("corpus", "hard", "contrast", "chat")
 # Of a student's loss: the teacher's probabilities, its pooled features, the labels themselves.

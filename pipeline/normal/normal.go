@@ -29,7 +29,8 @@ const (
 // Views returns the readings of text that differ, raw first: raw is the text
 // itself; normalised undoes look-alikes, leet, separators, repeats and emoji;
 // pinyin goes on to write pinyin, homophones, initials and split characters
-// of known phrases in plain characters.
+// of known phrases in plain characters, and then any pinyin and homophones as
+// the words that they most likely stand for.
 //
 // A view costs a pass of a classifier, so one is given only where its content
 // differs. Case, width, accents, hidden characters and traditional characters
@@ -56,7 +57,8 @@ func Readings(text string) []View {
 	if s.normalise(t) {
 		views = append(views, s.view(Normalised))
 	}
-	if s.phrases(t) {
+	known := s.phrases(t)
+	if s.sounds(t) || known {
 		views = append(views, s.view(Pinyin))
 	}
 	return views
