@@ -124,6 +124,7 @@ func TestAModelWhoseLabelsOrCalibrationDoNotFitIsRefused(t *testing.T) {
 		"a label is missing":              {all[:29], flat(t, all)},
 		"a label has no calibration":      {all, flat(t, all[1:])},
 		"a calibration falls":             {all, []byte(strings.ReplaceAll(string(flat(t, all)), `"A":1`, `"A":-1`))},
+		"the linear model's share is mad": {all, []byte(strings.Replace(string(flat(t, all)), "{", `{"linear":7,`, 1))},
 		"the calibration is no JSON":      {all, []byte("{")},
 		"the file names no labels at all": {nil, flat(t, all)},
 	} {
@@ -204,8 +205,9 @@ func highestOf(t testing.TB, s *models.Session, inputs [][]int64) []float64 {
 	return best
 }
 
-// compareConversations holds a classifier to what its own graph says of the inputs that the reference made.
-func compareConversations(t *testing.T, c pipeline.TextClassifier, s *models.Session, lines map[pipeline.Label]map[string]line) {
+// compareConversations holds a classifier to what its own graph says of the inputs that the reference made, and
+// what is added to that.
+func compareConversations(t *testing.T, c pipeline.TextClassifier, s *models.Session, lines map[pipeline.Label]map[string]line, add func(pipeline.Text) []float64) {
 	t.Helper()
 	long := 0
 	for i, conv := range conversations(t, 80) {
@@ -216,7 +218,11 @@ func compareConversations(t *testing.T, c pipeline.TextClassifier, s *models.Ses
 		if err != nil {
 			t.Fatal(err)
 		}
-		compare(t, i, goldenText{conv.Context, conv.Text, highestOf(t, s, conv.Inputs)}, signals, lines, 1e-6)
+		logits := highestOf(t, s, conv.Inputs)
+		for k, more := range add(pipeline.Text{Text: conv.Text, Context: conv.Context}) {
+			logits[k] += more
+		}
+		compare(t, i, goldenText{conv.Context, conv.Text, logits}, signals, lines, 1e-5)
 	}
 	if long == 0 {
 		t.Error("no text of several windows is among them")
@@ -233,7 +239,7 @@ func TestAnEncoderReadsTheInputsOfTheReference(t *testing.T) {
 	for _, label := range pipeline.TextLabels {
 		lines[label] = map[string]line{"en": {1, 0}, "zh": {1, -100}}
 	}
-	compareConversations(t, c, s, lines)
+	compareConversations(t, c, s, lines, func(pipeline.Text) []float64 { return nil })
 }
 
 func TestTheShippedEncoderScoresTheInputsOfTheReference(t *testing.T) {
@@ -245,7 +251,38 @@ func TestTheShippedEncoderScoresTheInputsOfTheReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compareConversations(t, set.Texts()[0], s, calibration(t, "weights/text-encoder/calibration.json"))
+	compareConversations(t, set.Texts()[0], s, calibration(t, "weights/text-encoder/calibration.json"), linearShare(t, set.Texts()[1]))
+}
+
+// linearShare gives what the calibration says that the linear model adds: its share of the logits that the linear
+// model's scores stand for.
+func linearShare(t *testing.T, linear pipeline.TextClassifier) func(pipeline.Text) []float64 {
+	t.Helper()
+	text, err := os.ReadFile("weights/text-encoder/calibration.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Linear float64 }
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	lines := calibration(t, "weights/text-linear/calibration.json")
+	return func(text pipeline.Text) []float64 {
+		signals, err := linear.ClassifyText(t.Context(), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		script := "en"
+		if strings.ContainsFunc(text.Text, func(r rune) bool { return r >= 0x4E00 && r <= 0x9FFF }) {
+			script = "zh"
+		}
+		out := make([]float64, len(signals))
+		for i, s := range signals {
+			l := lines[s.Label][script]
+			out[i] = file.Linear * (math.Log(s.Score/(1-s.Score)) - l.B) / l.A
+		}
+		return out
+	}
 }
 
 func TestWhatWasSaidBeforeChangesWhatATextMeans(t *testing.T) {

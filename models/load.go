@@ -71,7 +71,37 @@ func Load(manifest *catalog.Manifest, dirs Dirs, settings Settings) (*Set, error
 			return nil, errors.Join(fmt.Errorf("load models: %w (make setup brings what is missing or changed)", err), s.Close())
 		}
 	}
+	if err := s.pair(); err != nil {
+		return nil, errors.Join(fmt.Errorf("load models: %w", err), s.Close())
+	}
 	return s, nil
+}
+
+// pair gives each encoder the linear model beside it. An encoder that counts on one that is missing is left out,
+// and what it would have judged is held.
+func (s *Set) pair() error {
+	var linear *TextLinear
+	for _, t := range s.texts {
+		if l, ok := t.(*TextLinear); ok {
+			linear = l
+		}
+	}
+	var kept []pipeline.TextClassifier
+	for _, t := range s.texts {
+		if e, ok := t.(*TextEncoder); ok {
+			err := e.pair(linear)
+			if errors.Is(err, catalog.ErrMissing) {
+				s.missing = append(s.missing, pipeline.Fault{Source: e.Ref().String(), Reason: "missing_model"})
+				continue
+			}
+			if err != nil {
+				return err
+			}
+		}
+		kept = append(kept, t)
+	}
+	s.texts = kept
+	return nil
 }
 
 // openVerified opens the library after comparing it with its pin.

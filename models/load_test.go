@@ -139,6 +139,33 @@ func TestAMissingFileIsSaidAndTheRestIsLoaded(t *testing.T) {
 	}
 }
 
+func TestWithoutTheLinearModelAnEncoderThatCountsOnItIsMissingToo(t *testing.T) {
+	manifest := modelstest.Manifest(t)
+	dirs := copied(t)
+	text, err := os.ReadFile(filepath.Join(dirs.Weights, "text-encoder/calibration.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Linear float64 }
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	if file.Linear == 0 {
+		t.Skip("the calibration gives the linear model no share")
+	}
+	if err := os.Remove(filepath.Join(dirs.Weights, "text-linear/model.onnx")); err != nil {
+		t.Fatal(err)
+	}
+	set, err := models.Load(manifest, dirs, models.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	if len(set.Texts()) != 0 || len(set.Missing()) != 2 || len(set.MissingFor("text")) == 0 {
+		t.Errorf("texts are judged by %v, missing %v, want none and both", set.Texts(), set.Missing())
+	}
+}
+
 func TestWithoutTheLibraryEveryModelIsMissingAndNothingFails(t *testing.T) {
 	manifest := modelstest.Manifest(t)
 	set, err := models.Load(manifest, models.At(t.TempDir()), models.Settings{})

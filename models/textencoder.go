@@ -6,17 +6,21 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"nightlight/models/catalog"
 	"nightlight/models/tokenizer"
 	"nightlight/pipeline"
 )
 
 // TextEncoder is the transformer text model. It reads a text with the newest messages before it, and knows who
-// wrote which. It is safe for use by many goroutines.
+// wrote which. To each logit a share of the linear model's is added: the two err apart, so together they err less
+// (logarithmic opinion pool, Genest and Zidek 1986). It is safe for use by many goroutines.
 type TextEncoder struct {
 	head      *textHead
+	linear    *TextLinear // nil where the calibration gives it no share
 	session   *Session
 	tokenizer *tokenizer.Tokenizer
-	masked    bool // the graph asks for a mask too
+	masked    bool  // the graph asks for a mask too
+	beside    []int // index of the linear model's logit of the same label
 }
 
 // newTextEncoder checks that the graph has the inputs that are known here.
@@ -55,7 +59,34 @@ func (m *TextEncoder) ClassifyText(ctx context.Context, t pipeline.Text) ([]pipe
 		}
 		spans[i] = points.span(in.Start, in.End)
 	}
+	if m.linear != nil {
+		_, aside, _, err := m.linear.highest(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		for i, at := range m.beside {
+			best.logits[i] += float32(m.head.aside) * aside.logits[at]
+		}
+	}
 	return m.head.signals(best, spans, m.tokenizer.Fold().HasHan(t.Text))
+}
+
+// pair gives the linear model its share. A calibration that counts on one is wrong without it.
+func (m *TextEncoder) pair(linear *TextLinear) error {
+	if m.head.aside == 0 {
+		return nil
+	}
+	if linear == nil {
+		return fmt.Errorf("load %s: its calibration needs the linear model: %w", m.head.ref, catalog.ErrMissing)
+	}
+	m.linear, m.beside = linear, make([]int, len(m.head.labels))
+	for i, label := range m.head.labels {
+		m.beside[i] = slices.Index(linear.head.labels, label)
+		if m.beside[i] < 0 {
+			return fmt.Errorf("load %s: %s has no output for %s", m.head.ref, linear.head.ref, label)
+		}
+	}
+	return nil
 }
 
 func (m *TextEncoder) logits(ctx context.Context, ids []int64) ([]float32, error) {

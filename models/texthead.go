@@ -17,6 +17,9 @@ type textHead struct {
 	ref    pipeline.ModelRef
 	labels []pipeline.Label // by index of the logit
 	en, zh []line           // by the same index
+	// aside is the share of the linear model's logits that this model's calibration
+	// was fitted with; 0 is none.
+	aside float64
 }
 
 // line maps a logit to a score: 1 / (1 + exp(-(A·logit + B))).
@@ -33,11 +36,15 @@ func (l line) score(logit float32) float64 {
 func newTextHead(ref pipeline.ModelRef, labels string, calibration []byte) (*textHead, error) {
 	var file struct {
 		Labels map[pipeline.Label]struct{ EN, ZH *line }
+		Linear float64
 	}
 	if err := json.Unmarshal(calibration, &file); err != nil {
 		return nil, fmt.Errorf("calibration: %w", err)
 	}
-	h := &textHead{ref: ref}
+	if !(file.Linear >= 0 && file.Linear <= 1) {
+		return nil, fmt.Errorf("calibration: share %v of the linear model", file.Linear)
+	}
+	h := &textHead{ref: ref, aside: file.Linear}
 	seen := map[pipeline.Label]bool{}
 	for name := range strings.SplitSeq(labels, ",") {
 		label := pipeline.Label(name)

@@ -31,20 +31,32 @@ func (m *TextLinear) Ref() pipeline.ModelRef { return m.head.ref }
 
 // ClassifyText gives one Signal for each text label. Long texts are judged window by window, none is cut off.
 func (m *TextLinear) ClassifyText(ctx context.Context, t pipeline.Text) ([]pipeline.Signal, error) {
+	spans, best, han, err := m.highest(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return m.head.signals(best, spans, han)
+}
+
+// highest gives the windows of a text, the highest logit of each label over them, and whether the text holds Han
+// characters.
+func (m *TextLinear) highest(ctx context.Context, t pipeline.Text) (spans []span, best highest, han bool, err error) {
 	windows, han := m.grams.Windows(t.Text, turns(t.Context))
-	spans := make([]span, len(windows))
-	var best highest
+	spans = make([]span, len(windows))
 	for i, w := range windows {
 		logits, err := m.logits(ctx, w.Buckets)
 		if err != nil {
-			return nil, fmt.Errorf("judge text: %w", err)
+			return nil, best, han, fmt.Errorf("judge text: %w", err)
 		}
 		if err := best.take(i, logits); err != nil {
-			return nil, fmt.Errorf("judge text by %s: %w", m.head.ref, err)
+			return nil, best, han, fmt.Errorf("judge text by %s: %w", m.head.ref, err)
 		}
 		spans[i] = span{w.Start, w.End}
 	}
-	return m.head.signals(best, spans, han)
+	if len(best.logits) != len(m.head.labels) {
+		return nil, best, han, fmt.Errorf("run %s: %d logits for %d labels", m.head.ref, len(best.logits), len(m.head.labels))
+	}
+	return spans, best, han, nil
 }
 
 // logits runs the model on one window. A window of nothing is one bucket that weighs nothing.

@@ -194,9 +194,10 @@ def apply(z, lang, table):
     return p
 
 
-def save(path, model, table):
-    out = {"model": model, "rule": "score = 1 / (1 + exp(-(a * logit + b))); zh if the folded text holds "
-           "a code point U+4E00..U+9FFF, else en; 0.5 is the decision point",
+def save(path, model, table, share=0.0):
+    out = {"model": model, "linear": share, "rule": "score = 1 / (1 + exp(-(a * logit + b))); zh if the folded text holds "
+           "a code point U+4E00..U+9FFF, else en; 0.5 is the decision point; to each logit of this model the share "
+           "`linear` of the linear model's is added first",
            "labels": {name: {code: {"a": round(float(a), 5), "b": round(float(b), 5)} for code, (a, b) in entry.items()}
                       for name, entry in table.items()}}
     with open(path, "w", encoding="utf-8") as f:

@@ -51,8 +51,8 @@ train="$py train.py $common --e5 $work/e5-small-q4.bin --weights $encoder --ever
 [ -f "$work/student/final.pt" ] || $train --out "$work/student" --stage student --steps "$steps_student" --lr 2e-4 --decay-to 0 --seed 22 --teacher "$work/teacher/final.pt" --keep 1,3,5,7,9,11 --ffn 768
 "$py" export.py --from "$work/teacher/final.pt" --weights "$encoder" --work "$work" --name teacher
 "$py" export.py --from "$work/student/final.pt" --weights "$encoder" --work "$work" --name student --to "$work/student.onnx"
-"$py" fit.py $common --weights "$encoder" --work "$work"
-"$py" fit.py $common --weights "$encoder" --work "$work" --graph "$work/student.onnx" --to "$work/student.json"
+"$py" fit.py $common --weights "$encoder" --linear "$linear" --work "$work"
+"$py" fit.py $common --weights "$encoder" --linear "$linear" --work "$work" --graph "$work/student.onnx" --to "$work/student.json"
 "$py" evade.py "$tests"
 
 # Pins, hold scores of the policy, figures and cards come from the product itself.

@@ -14,12 +14,13 @@ class EncoderModel:
         self.session = export.session(graph, threads=1)
         self.views = views
 
-    def logits(self, rows):
-        out = np.zeros((len(rows), len(LABELS)), np.float32)
-        for k, r in enumerate(rows):
+    def readings(self, rows):
+        """For each row the logits of each reading, the highest over its windows: arrays [readings, labels]."""
+        out = []
+        for r in rows:
             turns = [(w, self.enc.tokens(x)) for w, x in r.context]
-            inputs = [self.t.arrange(w, turns) for v in self.views(r.text) for w in self.t.windows(self.enc.tokens(v))]
-            out[k] = self.export.run(self.session, inputs).max(0)
+            out.append(np.stack([self.export.run(self.session, [self.t.arrange(w, turns) for w in self.t.windows(self.enc.tokens(v))]).max(0)
+                                 for v in self.views(r.text)]))
         return out
 
 
@@ -35,14 +36,25 @@ class LinearModel:
         o.intra_op_num_threads = 1
         self.session = ort.InferenceSession(f"{weights}/model.onnx", o)
 
-    def logits(self, rows):
-        out = np.zeros((len(rows), len(LABELS)), np.float32)
-        for k, r in enumerate(rows):
-            best = None
-            for f in (f for v in self.views(r.text) for f in self.hasher.rows(v, r.context)):
-                ids = (f if len(f) else np.zeros(1, np.int64))[None]
-                value = np.full(ids.shape, 1 / np.sqrt(len(f) + 1) if len(f) else 0, np.float32)
-                z = self.session.run(None, {"ids": ids, "values": value})[0][0]
-                best = z if best is None else np.maximum(best, z)
-            out[k] = best
+    def readings(self, rows):
+        """As EncoderModel's."""
+        out = []
+        for r in rows:
+            each = []
+            for v in self.views(r.text):
+                best = None
+                for f in self.hasher.rows(v, r.context):
+                    ids = (f if len(f) else np.zeros(1, np.int64))[None]
+                    value = np.full(ids.shape, 1 / np.sqrt(len(f) + 1) if len(f) else 0, np.float32)
+                    z = self.session.run(None, {"ids": ids, "values": value})[0][0]
+                    best = z if best is None else np.maximum(best, z)
+                each.append(best)
+            out.append(np.stack(each))
         return out
+
+
+def highest(readings, aside=None, share=0.0):
+    """The highest logit of each label over the readings, of one model or with a share of another's added."""
+    if not share:
+        return np.stack([z.max(0) for z in readings])
+    return np.stack([(z + share * l).max(0) for z, l in zip(readings, aside)])
