@@ -2,6 +2,7 @@ package media
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -35,6 +36,9 @@ func TestMain(m *testing.M) {
 
 func newDecoder(t testing.TB, o DecoderOptions) *Decoder {
 	t.Helper()
+	if raceDetector { // the child is this binary, and many times slower
+		o.CPUSeconds, o.Timeout = cmp.Or(o.CPUSeconds, 30), cmp.Or(o.Timeout, 2*time.Minute)
+	}
 	d, err := NewDecoder(o)
 	if err != nil {
 		t.Fatal(err)

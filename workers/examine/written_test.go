@@ -30,7 +30,7 @@ import (
 func reading(t *testing.T) *examine.Examiner {
 	t.Helper()
 	set := modelstest.Load(t)
-	d, err := media.NewDecoder(media.DecoderOptions{})
+	d, err := media.NewDecoder(media.DecoderOptions{CPUSeconds: 30}) // the race detector slows the child too
 	if err != nil {
 		t.Fatal(err)
 	}
