@@ -290,8 +290,8 @@ func TestWhatWasSaidBeforeChangesWhatATextMeans(t *testing.T) {
 	if !strings.HasPrefix(c.Ref().Name, "text-encoder") {
 		t.Skip("models/weights/text-encoder/model.onnx is not there")
 	}
-	meeting := func(context ...pipeline.Turn) float64 {
-		signals, err := c.ClassifyText(t.Context(), pipeline.Text{Text: "好呀 几点", Context: context})
+	meeting := func(text string, context ...pipeline.Turn) float64 {
+		signals, err := c.ClassifyText(t.Context(), pipeline.Text{Text: text, Context: context})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -303,9 +303,15 @@ func TestWhatWasSaidBeforeChangesWhatATextMeans(t *testing.T) {
 		t.Fatal("no signal for grooming.meeting")
 		return 0
 	}
-	alone := meeting()
-	after := meeting(pipeline.Turn{From: pipeline.Other, Text: "周末出来见一面，就我们两个，别告诉你爸妈"})
-	if after <= alone {
-		t.Errorf("after an invitation got %.3f, want more than %.3f without it", after, alone)
+	for before, text := range map[string]string{
+		"出来见一面":                              "好呀 几点",
+		"我妈不让我出去见你":                          "八点 老地方 别跟她说",
+		"can i bring my friend when we meet": "no just u",
+	} {
+		alone := meeting(text)
+		after := meeting(text, pipeline.Turn{From: pipeline.Other, Text: before})
+		if after <= 2*alone {
+			t.Errorf("%q after %q got %.3f, want more than twice the %.3f without it", text, before, after, alone)
+		}
 	}
 }
