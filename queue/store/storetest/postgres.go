@@ -88,7 +88,7 @@ func startServer() (*running, error) {
 		return nil, errAbsent
 	}
 	bin := bins[len(bins)-1]
-	dir, err := os.MkdirTemp("", "nightlight-postgres-")
+	dir, err := os.MkdirTemp(commonTemp(), "nightlight-postgres-")
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +110,17 @@ func startServer() (*running, error) {
 		return nil, err
 	}
 	return r, await(r.dsn, dir)
+}
+
+// commonTemp is the folder for temporary files, or /var/tmp where we are root and
+// the user postgres could not enter that one.
+func commonTemp() string {
+	for dir := os.TempDir(); os.Getuid() == 0 && dir != "/" && dir != "."; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm()&1 == 0 {
+			return "/var/tmp"
+		}
+	}
+	return os.TempDir()
 }
 
 // keeper starts the server, and stops it when its standard input ends.
