@@ -1263,12 +1263,14 @@ func (c *evalRunCommand) Run(ctx context.Context) error {
 }
 
 type evalTuneCommand struct {
-	Policy  string  `arg:"" help:"Policy file whose hold scores are written anew." type:"existingfile"`
-	Version string  `help:"Version of the tuned policy." required:""`
-	Benign  float64 `help:"Share of everyday messages that may be held." default:"0.005"`
-	Hard    float64 `help:"Share of hard negatives that may be held." default:"0.03"`
-	Root    string  `help:"Checkout that holds models/train/corpus/tune." type:"path" default:"."`
-	Models  string  `help:"Folder that holds .cache/nightlight and models/weights." type:"path" placeholder:"DIR"`
+	Policy   string   `arg:"" help:"Policy file whose hold scores are written anew." type:"existingfile"`
+	Version  string   `help:"Version of the tuned policy." required:""`
+	Benign   float64  `help:"Share of everyday messages that may be held." default:"0.005"`
+	Hard     float64  `help:"Share of hard negatives that may be held." default:"0.03"`
+	Everyday []string `help:"Further sets of harmless messages, each of which keeps to the same budget." placeholder:"SET"`
+	Root     string   `help:"Checkout that holds models/train/corpus/tune." type:"path" default:"."`
+	Sets     string   `help:"Folder of public sets (see eval sets)." type:"path" placeholder:"DIR"`
+	Models   string   `help:"Folder that holds .cache/nightlight and models/weights." type:"path" placeholder:"DIR"`
 }
 
 // Run writes the policy.
@@ -1287,8 +1289,20 @@ func (c *evalTuneCommand) Run(ctx context.Context) error {
 	}
 	defer set.Close()
 	defer examiner.Close()
-	runner := eval.Runner{Examiner: examiner, Policy: policy, Root: c.Root, Progress: os.Stderr}
-	tuned, err := runner.Tune(ctx, eval.Budget{Benign: c.Benign, Hard: c.Hard})
+	known, err := eval.Sets()
+	if err != nil {
+		return err
+	}
+	var everyday []eval.Set
+	for _, name := range c.Everyday {
+		i := slices.IndexFunc(known, func(s eval.Set) bool { return s.Name == name })
+		if i < 0 {
+			return wrongUse("no set %q; nightlight eval sets lists them", name)
+		}
+		everyday = append(everyday, known[i])
+	}
+	runner := eval.Runner{Examiner: examiner, Policy: policy, Root: c.Root, Sets: c.Sets, Progress: os.Stderr}
+	tuned, err := runner.Tune(ctx, eval.Budget{Benign: c.Benign, Hard: c.Hard}, everyday...)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/text/unicode/norm"
 
 	"nightlight/pipeline"
 )
@@ -40,7 +41,9 @@ type Set struct {
 	Language string            `yaml:"language"`
 	Benign   bool              `yaml:"benign"`
 	Sample   int               `yaml:"sample"`
-	Licence  string            `yaml:"licence"`
+	// Apart is a file of the same kind whose texts are left out.
+	Apart   string `yaml:"apart"`
+	Licence string `yaml:"licence"`
 }
 
 // Example is one text of a set with what is known of it.
@@ -90,7 +93,26 @@ func (s Set) Load(root, sets string) ([]Example, error) {
 	if len(list) == 0 {
 		return nil, fmt.Errorf("set %s: no examples", s.Name)
 	}
+	if s.Apart != "" {
+		other, err := read(filepath.Join(base, filepath.FromSlash(s.Apart)))
+		if err != nil {
+			return nil, fmt.Errorf("set %s: %w", s.Name, err)
+		}
+		list = without(list, other)
+	}
 	return sample(list, s.Sample), nil
+}
+
+// without leaves out what stands in other too, but for case, width and space.
+func without(list, other []Example) []Example {
+	key := func(e Example) string {
+		return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(e.Text))), " ")
+	}
+	known := map[string]bool{}
+	for _, e := range other {
+		known[key(e)] = true
+	}
+	return slices.DeleteFunc(list, func(e Example) bool { return known[key(e)] })
 }
 
 // sample keeps n examples chosen by a hash of their text, so that the choice

@@ -145,3 +145,26 @@ func TestTheGateSeesAWorseRun(t *testing.T) {
 		t.Errorf("a card with too few examples decides: %v", got)
 	}
 }
+
+func TestASetKeptApartFromAnotherSharesNoTextWithIt(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"mine.txt": "好 的\t晚 上 吃 啥\nＯＫ\t再 见\n", "other.txt": "ok\t好 的\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := Set{Name: "mine", Kind: "lccc", Path: "mine.txt", Apart: "other.txt"}.Load("", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range list {
+		got = append(got, e.Text)
+	}
+	if want := []string{"晚上吃啥", "再见"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if _, err := (Set{Name: "mine", Kind: "lccc", Path: "mine.txt", Apart: "gone.txt"}).Load("", dir); err == nil {
+		t.Error("a set is read without the one that it is to be kept apart from")
+	}
+}

@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,33 +29,37 @@ type Tuning struct {
 	// Hold is the score from which a label holds at the age band of an
 	// unknown age, within 0.5..0.99.
 	Hold map[pipeline.Label]float64
-	// Benign and HardHeld are the shares held at these scores, Caught that of
-	// harmful texts, Severe that of texts with a label of severity 4.
+	// Benign and HardHeld are the shares held at these scores, Everyday those
+	// of further everyday sets, Caught that of harmful texts, Severe that of
+	// texts with a label of severity 4.
 	Benign, HardHeld, Caught, Severe Interval
+	Everyday                         map[string]Interval
 }
 
 // unknownAge is the band that an unknown age counts as.
 const unknownAge = "8-11"
 
-// mostOfOne is the part of the budget that one label may use up, so that a
-// label that is wrong often does not make all others hold late.
-const mostOfOne = 0.2
+// severeWorth is how many harmful texts one with a label of severity 4 counts
+// for: a miss there costs more.
+const severeWorth = 4
 
-// severeOdds is how many times lower the odds may be from which a label of
-// severity 4 holds: a miss there costs more.
-const severeOdds = 3
+// peersOdds is how many times higher the odds must be to hold between peers,
+// where the policy tells them apart: minors of one age ask each other out.
+const peersOdds = 3
+
+// hardWorth is what the budget of hard negatives counts against that of
+// everyday messages: they are rare in real chat.
+const hardWorth = 0.5
 
 // tuneLines is where the tuning authors' lines lie in a checkout. They wrote
 // neither training texts nor test seeds.
 const tuneLines = "models/train/corpus/tune"
 
 // Tune finds for each label of text the lowest score that may hold a message,
-// so that the tuning lines that mean no harm are held within the budget. Scores
-// are calibrated, with what a miss of an urgent label costs in them already, so
-// one score for all labels makes the best use of it, with lower odds for those
-// of severity 4; a label that would use up more than a fifth by itself starts
-// higher. It judges by the code that serves.
-func (r *Runner) Tune(ctx context.Context, b Budget) (Tuning, error) {
+// so that of the tuning lines that mean no harm, and of each further set of
+// everyday messages by itself, no more are held than the budget allows. It
+// judges by the code that serves.
+func (r *Runner) Tune(ctx context.Context, b Budget, everyday ...Set) (Tuning, error) {
 	if b.Benign <= 0 || b.Hard <= 0 || b.Benign >= 1 || b.Hard >= 1 {
 		return Tuning{}, errors.New("the budget is no share between 0 and 1")
 	}
@@ -68,77 +71,155 @@ func (r *Runner) Tune(ctx context.Context, b Budget) (Tuning, error) {
 	if err != nil {
 		return Tuning{}, err
 	}
-	return tune(all, r.Policy, b)
+	more := map[string][]judged{}
+	for _, s := range everyday {
+		if !s.Benign {
+			return Tuning{}, fmt.Errorf("set %s is not one of harmless messages", s.Name)
+		}
+		list, err := s.Load(r.Root, r.Sets)
+		if err != nil {
+			return Tuning{}, err
+		}
+		if more[s.Name], _, err = r.judge(ctx, s.Name, list); err != nil {
+			return Tuning{}, err
+		}
+	}
+	return tune(all, more, r.Policy, b)
 }
 
-func tune(all []judged, policy *pipeline.Policy, b Budget) (Tuning, error) {
-	var calm, hard, harm []judged
+// pool is a kind of texts that may be held no more often than its share.
+type pool struct {
+	list  []judged
+	held  []bool
+	share float64
+	worth float64
+}
+
+// adds is the share of the pool that would be newly held by l from score on.
+func (p *pool) adds(l pipeline.Label, score float64) float64 {
+	n := 0
+	for i, j := range p.list {
+		if !p.held[i] && j.score[l] >= score {
+			n++
+		}
+	}
+	return float64(n) / float64(len(p.list))
+}
+
+func (p *pool) mark(l pipeline.Label, score float64) {
+	for i, j := range p.list {
+		p.held[i] = p.held[i] || j.score[l] >= score
+	}
+}
+
+func (p *pool) rate() Interval {
+	n := 0
+	for _, held := range p.held {
+		if held {
+			n++
+		}
+	}
+	return wilson(n, len(p.list))
+}
+
+// tune starts from the strictest scores and lowers, again and again, that of
+// the label which then catches most for the part of the budget that it uses up,
+// until no step fits into what is left (the greedy rule for a knapsack:
+// Dantzig 1957).
+func tune(all []judged, everyday map[string][]judged, policy *pipeline.Policy, b Budget) (Tuning, error) {
+	var calm, hard, harm, severe pool
 	for _, j := range all {
 		switch {
 		case len(j.Labels) > 0:
-			harm = append(harm, j)
+			harm.list = append(harm.list, j)
+			if slices.ContainsFunc(j.Labels, func(l pipeline.Label) bool { return policy.Labels[l].Severity == 4 }) {
+				severe.list = append(severe.list, j)
+			}
 		case j.Hard:
-			hard = append(hard, j)
+			hard.list = append(hard.list, j)
 		default:
-			calm = append(calm, j)
+			calm.list = append(calm.list, j)
 		}
 	}
-	if len(calm) < 200 || len(hard) < 200 || len(harm) < 200 {
-		return Tuning{}, fmt.Errorf("too few lines to tune on: %d everyday, %d hard negatives, %d harmful; want 200 of each", len(calm), len(hard), len(harm))
+	if len(calm.list) < 200 || len(hard.list) < 200 || len(harm.list) < 200 {
+		return Tuning{}, fmt.Errorf("too few lines to tune on: %d everyday, %d hard negatives, %d harmful; want 200 of each", len(calm.list), len(hard.list), len(harm.list))
 	}
-	holds := map[pipeline.Label]float64{}
-	held := func(list []judged) Interval {
-		n := 0
-		for _, j := range list {
-			for l, at := range holds {
-				if j.score[l] >= at {
-					n++
+	calm.share, calm.worth, hard.share, hard.worth = b.Benign, 1, b.Hard, hardWorth
+	limited := []*pool{&calm, &hard}
+	more := map[string]*pool{}
+	for _, name := range slices.Sorted(maps.Keys(everyday)) {
+		if len(everyday[name]) < 200 {
+			return Tuning{}, fmt.Errorf("set %s: %d messages are too few to tune on; want 200", name, len(everyday[name]))
+		}
+		more[name] = &pool{list: everyday[name], share: b.Benign, worth: 1}
+		limited = append(limited, more[name])
+	}
+	pools := append([]*pool{&harm, &severe}, limited...)
+	const strictest, loosest = 99, 50
+	from := map[pipeline.Label]int{}
+	for _, p := range pools {
+		p.held = make([]bool, len(p.list))
+	}
+	for _, l := range pipeline.TextLabels {
+		if policy.Labels[l].Act[pipeline.Hold] != nil {
+			from[l] = strictest
+			for _, p := range pools {
+				p.mark(l, strictest/100.)
+			}
+		}
+	}
+	left := make([]float64, len(limited))
+	for i, p := range limited {
+		if left[i] = p.share - p.rate().Value; left[i] < 0 {
+			return Tuning{}, errors.New("no thresholds keep to the budget, not even the strictest")
+		}
+	}
+	for {
+		var best pipeline.Label
+		var bestTo int
+		var bestRate float64
+		for _, l := range slices.Sorted(maps.Keys(from)) {
+		steps:
+			for _, step := range []int{1, 2, 4, 8, 16} {
+				to := from[l] - step
+				if to < loosest {
 					break
+				}
+				score := float64(to) / 100
+				cost := 0.0
+				for i, p := range limited {
+					adds := p.adds(l, score)
+					if adds > left[i] {
+						break steps
+					}
+					cost += p.worth * adds / p.share
+				}
+				gain := harm.adds(l, score)*float64(len(harm.list)) + (severeWorth-1)*severe.adds(l, score)*float64(len(severe.list))
+				// A step that costs nothing is as good as what it catches.
+				if rate := gain / (cost + 0.01); rate > bestRate {
+					best, bestTo, bestRate = l, to, rate
 				}
 			}
 		}
-		return wilson(n, len(list))
-	}
-	floor := map[pipeline.Label]float64{}
-	for _, l := range pipeline.TextLabels {
-		if policy.Labels[l].Act[pipeline.Hold] != nil {
-			floor[l] = max(overShare(calm, l, b.Benign*mostOfOne), overShare(hard, l, b.Hard*mostOfOne))
+		if bestRate == 0 {
+			break
+		}
+		from[best] = bestTo
+		for _, p := range pools {
+			p.mark(best, float64(bestTo)/100)
+		}
+		for i, p := range limited {
+			left[i] = p.share - p.rate().Value
 		}
 	}
-	from := func(score float64) {
-		for l, at := range floor {
-			mine := score
-			if policy.Labels[l].Severity == 4 {
-				mine = score / (score + severeOdds*(1-score))
-			}
-			holds[l] = min(0.99, math.Ceil(max(0.5, mine, at)*100-1e-9)/100)
-		}
+	out := Tuning{Hold: map[pipeline.Label]float64{}, Benign: calm.rate(), HardHeld: hard.rate(), Caught: harm.rate(), Severe: severe.rate(), Everyday: map[string]Interval{}}
+	for l, n := range from {
+		out.Hold[l] = float64(n) / 100
 	}
-	low := 50
-	for from(0.5); low < 99 && (held(calm).Value > b.Benign || held(hard).Value > b.Hard); from(float64(low) / 100) {
-		low++
+	for name, p := range more {
+		out.Everyday[name] = p.rate()
 	}
-	if held(calm).Value > b.Benign || held(hard).Value > b.Hard {
-		return Tuning{}, errors.New("no thresholds keep to the budget, not even the strictest")
-	}
-	severe := slices.DeleteFunc(slices.Clone(harm), func(j judged) bool {
-		return !slices.ContainsFunc(j.Labels, func(l pipeline.Label) bool { return policy.Labels[l].Severity == 4 })
-	})
-	return Tuning{Hold: holds, Benign: held(calm), HardHeld: held(hard), Caught: held(harm), Severe: held(severe)}, nil
-}
-
-// overShare is the lowest score that at most this share of list reaches.
-func overShare(list []judged, l pipeline.Label, share float64) float64 {
-	scores := make([]float64, len(list))
-	for i, j := range list {
-		scores[i] = j.score[l]
-	}
-	slices.SortFunc(scores, func(a, b float64) int { return cmp.Compare(b, a) })
-	over := int(share * float64(len(scores)))
-	if over >= len(scores) {
-		return 0
-	}
-	return math.Nextafter(scores[over], 2)
+	return out, nil
 }
 
 // readTuning reads the harmful, hard and everyday lines of the tuning authors.
@@ -172,7 +253,8 @@ func readTuning(path string) ([]Example, error) {
 }
 
 // Rewrite puts the tuned scores into a policy's text and gives it a version;
-// comments and everything else stay. An older age keeps the distance that the
+// comments and everything else stay. Between peers, where the policy tells them
+// apart, three times the odds are needed. An older age keeps the distance that the
 // policy gave it from an unknown age, and no action comes before a milder one.
 func (t Tuning) Rewrite(text []byte, version string) ([]byte, error) {
 	var root yaml.Node
@@ -182,11 +264,16 @@ func (t Tuning) Rewrite(text []byte, version string) ([]byte, error) {
 	top := root.Content[0]
 	edits := []edit{{field(top, "version"), strconv.Quote(version)}}
 	for l, hold := range t.Hold {
-		more, err := cells(field(field(field(top, "labels"), string(l)), "act"), hold)
+		rule := field(field(top, "labels"), string(l))
+		more, err := cells(field(rule, "act"), hold)
 		if err != nil {
 			return nil, fmt.Errorf("policy: %s: %w", l, err)
 		}
 		edits = append(edits, more...)
+		if peers := field(rule, "peers"); peers != nil {
+			at := math.Round(100*hold*peersOdds/(hold*peersOdds+1-hold)) / 100
+			edits = append(edits, edit{peers, strconv.FormatFloat(at, 'f', -1, 64)})
+		}
 	}
 	lines := strings.SplitAfter(string(text), "\n")
 	// From the end of each line, so that columns before an edit stay true.
@@ -269,10 +356,15 @@ func (t Tuning) Print(w io.Writer) error {
 			return err
 		}
 	}
-	for _, row := range []struct {
+	type row struct {
 		name string
 		iv   Interval
-	}{{"everyday messages held", t.Benign}, {"hard negatives held", t.HardHeld}, {"harmful texts held", t.Caught}, {"texts of severity 4 held", t.Severe}} {
+	}
+	rows := []row{{"everyday messages held", t.Benign}}
+	for _, name := range slices.Sorted(maps.Keys(t.Everyday)) {
+		rows = append(rows, row{name + " held", t.Everyday[name]})
+	}
+	for _, row := range append(rows, row{"hard negatives held", t.HardHeld}, row{"harmful texts held", t.Caught}, row{"texts of severity 4 held", t.Severe}) {
 		if _, err := fmt.Fprintf(w, "%-26s %.2f %% [%.2f, %.2f]\n", row.name, 100*row.iv.Value, 100*row.iv.Low, 100*row.iv.High); err != nil {
 			return err
 		}

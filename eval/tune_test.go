@@ -36,7 +36,7 @@ func made() []judged {
 
 func TestTunedScoresKeepToTheBudgetAndUseIt(t *testing.T) {
 	b := Budget{Benign: .01, Hard: .05}
-	got, err := tune(made(), pipeline.DefaultPolicy(), b)
+	got, err := tune(made(), nil, pipeline.DefaultPolicy(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,12 +49,42 @@ func TestTunedScoresKeepToTheBudgetAndUseIt(t *testing.T) {
 	if got.Caught.Value < .3 {
 		t.Errorf("caught %.3f of harm, whose scores lie mostly above", got.Caught.Value)
 	}
-	loose, err := tune(made(), pipeline.DefaultPolicy(), Budget{Benign: .1, Hard: .3})
+	loose, err := tune(made(), nil, pipeline.DefaultPolicy(), Budget{Benign: .1, Hard: .3})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if loose.Caught.Value <= got.Caught.Value {
 		t.Errorf("a larger budget caught %.3f, a smaller one %.3f", loose.Caught.Value, got.Caught.Value)
+	}
+}
+
+func TestAFurtherEverydaySetKeepsToTheBudgetByItself(t *testing.T) {
+	b := Budget{Benign: .01, Hard: .05}
+	rng := rand.New(rand.NewPCG(5, 6))
+	var street []judged
+	for range 1000 {
+		j := judged{score: map[pipeline.Label]float64{}}
+		for _, l := range pipeline.TextLabels {
+			j.score[l] = rng.Float64() * rng.Float64() * 0.95
+		}
+		street = append(street, j)
+	}
+	alone, err := tune(made(), nil, pipeline.DefaultPolicy(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := tune(made(), map[string][]judged{"street": street}, pipeline.DefaultPolicy(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held := got.Everyday["street"].Value; held > b.Benign || held == 0 {
+		t.Errorf("held %.4f of a further everyday set, want some and at most %v", held, b.Benign)
+	}
+	if got.Caught.Value >= alone.Caught.Value {
+		t.Errorf("caught %.3f with the further set, %.3f without: it costs nothing, so it cannot have counted", got.Caught.Value, alone.Caught.Value)
+	}
+	if _, err := tune(made(), map[string][]judged{"street": street[:100]}, pipeline.DefaultPolicy(), b); err == nil {
+		t.Error("100 messages are enough")
 	}
 }
 
@@ -65,7 +95,7 @@ func TestABudgetThatIsNoShareAndTooFewLinesAreRefused(t *testing.T) {
 			t.Errorf("%v is taken", b)
 		}
 	}
-	if _, err := tune(made()[:300], r.Policy, Budget{.01, .05}); err == nil {
+	if _, err := tune(made()[:300], nil, r.Policy, Budget{.01, .05}); err == nil {
 		t.Error("300 lines are enough")
 	}
 }
@@ -97,6 +127,10 @@ func TestATunedPolicyKeepsItsCommentsAndLetsNoActionOvertakeAnother(t *testing.T
 			if got := p.Labels[l].Act[pipeline.Hold][pipeline.Band8to11]; got != hold {
 				t.Errorf("%s holds from %v, want %v", l, got, hold)
 			}
+		}
+		meeting := p.Labels[pipeline.GroomingMeeting]
+		if meeting.Peers <= hold {
+			t.Errorf("meeting holds from %v, between peers from %v: they are not told apart", hold, meeting.Peers)
 		}
 		if got, want := strings.Count(string(out), "\n"), strings.Count(string(text), "\n"); got != want || strings.Count(string(out), "#") != strings.Count(string(text), "#") {
 			t.Errorf("got %d lines, want %d with the same comments", got, want)

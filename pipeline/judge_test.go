@@ -25,6 +25,7 @@ func found(l Label, score float64) Findings {
 
 func TestJudge(t *testing.T) {
 	p := DefaultPolicy()
+	meeting := p.Labels[GroomingMeeting].Act[Hold][Band8to11]
 	tests := []struct {
 		name   string
 		item   Item
@@ -34,13 +35,13 @@ func TestJudge(t *testing.T) {
 	}{
 		{"nothing found is allowed", between(10, 10), found(SexualText, .01), Allow, false},
 		{"a mild insult warns the sender", between(10, 10), found(BullyingInsult, .6), Warn, false},
-		{"a strong insult waits for a person", between(10, 10), found(BullyingInsult, .9), Hold, true},
-		{"the same insult between adults only warns", between(40, 40), found(BullyingInsult, .9), Warn, false},
-		{"self-harm waits for a person at any age", between(40, 40), found(SelfharmExpressed, .7), Hold, true},
-		{"a stranger's meeting is held", between(30, 10), found(GroomingMeeting, .7), Hold, true},
-		{"classmates may meet", between(10, 11), found(GroomingMeeting, .7), Allow, false},
-		{"an unknown age counts as a child", Item{Sender: Person{ID: "a"}, Recipients: []Person{{ID: "b"}}}, found(GroomingMeeting, .7), Hold, true},
-		{"unknown ages are no peers", Item{Sender: Person{ID: "a"}, Recipients: []Person{{ID: "b", Age: age(10)}}}, found(GroomingMeeting, .7), Hold, true},
+		{"a strong insult waits for a person", between(10, 10), found(BullyingInsult, .99), Hold, true},
+		{"the same insult between adults only warns", between(40, 40), found(BullyingInsult, .99), Warn, false},
+		{"self-harm waits for a person at any age", between(40, 40), found(SelfharmExpressed, .99), Hold, true},
+		{"a stranger's meeting is held", between(30, 10), found(GroomingMeeting, meeting), Hold, true},
+		{"classmates may meet", between(10, 11), found(GroomingMeeting, meeting), Allow, false},
+		{"an unknown age counts as a child", Item{Sender: Person{ID: "a"}, Recipients: []Person{{ID: "b"}}}, found(GroomingMeeting, meeting), Hold, true},
+		{"unknown ages are no peers", Item{Sender: Person{ID: "a"}, Recipients: []Person{{ID: "b", Age: age(10)}}}, found(GroomingMeeting, meeting), Hold, true},
 		{"distress over likes helps and never holds", between(10, 10), found(WellbeingLikePressure, 1), Warn, false},
 		{"an explicit picture is blocked and seen by a person", between(15, 15), found(SexualExplicit, .95), Block, true},
 	}
