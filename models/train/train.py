@@ -2,7 +2,8 @@
 
 Its stages share this file. `--stage broad` learns from every set; `--stage corpus` goes on from its
 weights with the complete written corpus up-weighted and lets the learning rate fall to nothing;
-`--stage public` and `--stage last` do the same once more, since both had seen the public sets less than once.
+`--stage public` and `--stage last` do the same once more, since both had seen the public sets less than once;
+`--stage everyday` goes on with more harmless chat and with single clauses of public posts.
 `--stage student` starts a shallower and narrower net from chosen layers of a trained one (`--teacher`,
 `--keep`, `--ffn`) and learns from that teacher's scores on the same batches, every label of every
 row, and from the labels themselves. Restarting with the same --out goes on from the last checkpoint.
@@ -33,10 +34,14 @@ MIX = {
                    diasafety=.005, telefraud=.005, kdconv=.015, chatterbot=.005),
     "last": dict(corpus=.37, hard=.11, contrast=.05, chat=.12, cold=.15, edos=.12, davidson=.01, surge=.01, swsr=.02,
                  diasafety=.005, telefraud=.005, kdconv=.02, chatterbot=.01),
+    "everyday": dict(corpus=.35, hard=.12, contrast=.04, chat=.20, cold=.13, edos=.09, davidson=.01, surge=.01, swsr=.02,
+                     diasafety=.005, telefraud=.005, kdconv=.015, chatterbot=.005),
     "student": dict(corpus=.38, hard=.10, contrast=.05, chat=.13, cold=.12, edos=.08, davidson=.02, surge=.01, swsr=.04,
                     diasafety=.01, telefraud=.01, kdconv=.03, chatterbot=.01),
 }
-PUBLIC_TOKENS = {"broad": 56, "corpus": 48, "public": 48, "last": 48, "student": 48}
+PUBLIC_TOKENS = {"broad": 56, "corpus": 48, "public": 48, "last": 48, "everyday": 48, "student": 48}
+# Of public rows, how many give one clause alone: adults' public chat in short pieces, as replies are.
+CLAUSES = {"everyday": .3, "student": .2}
 POSITIVE = 2.0
 OWN = ("corpus", "hard", "contrast", "chat")
 # Of a student's loss: the teacher's probabilities, its pooled features, the labels themselves.
@@ -51,6 +56,7 @@ class Stream:
         mix = MIX[stage]
         self.views = views
         self.enc, self.seed, self.size, self.limit = enc, seed, size, PUBLIC_TOKENS[stage]
+        self.clauses = CLAUSES.get(stage, 0)
         self.by = {}
         for r in rows:
             self.by.setdefault(r.src, []).append(r)
@@ -79,6 +85,8 @@ class Stream:
     def example(self, rng):
         r = self.draw(rng)
         own = r.src in OWN
+        if not own and self.clauses and rng.random() < self.clauses:
+            r = data.clause(r, rng)
         text, context, y = r.text, list(r.context), r.y
         calm = self.calm
         if own and rng.random() < 0.06:
