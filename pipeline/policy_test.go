@@ -24,7 +24,7 @@ func TestAPolicyMistakeIsNamedByLineAndField(t *testing.T) {
 	tests := []struct {
 		name, old, new, field, reason string
 	}{
-		{"an unknown field", "peers: 0.85", "peer: 0.85", "peer", "unknown field"},
+		{"an unknown field", "    peers: 0.", "    peer: 0.", "peer", "unknown field"},
 		{"an unknown label", "  spam.flood:", "  spam.flud:", "labels.spam.flud", "no label"},
 		{"a missing label", "  spam.flood:", "  spam.flud:", "labels.spam.flood", "no rule"},
 		{"a threshold above one", `"3-7": 0.6, "8-11": 0.6, "12-14": 0.6, "15-17": 0.6, "adult": 0.8`, `"3-7": 0.6, "8-11": 0.6, "12-14": 0.6, "15-17": 0.6, "adult": 1.8`, "labels.spam.flood.act.warn.adult", "score"},
