@@ -18,13 +18,14 @@ SOURCES = """| set | licence | used for |
 | Davidson (cb50f7e), SWSR (7b32018), surge-toxicity | MIT | bullying |
 | DiaSafety train, Offending User (5106a04); TeleAntiFraud (6a09c4e); KdConv (653db76) | Apache-2.0 | bullying; scam.fraud; benign chat |
 | chatterbot-corpus (a01efec) | BSD-3-Clause | benign chat |
-| HateCheck (CC BY 4.0), NUS-SMS, LCCC-toy, SMSSpam | not trained on | figures only |
+| HateCheck (CC BY 4.0), NUS-SMS, LCCC-toy, SMSSpam | not trained on | figures; LCCC's training split also hold scores |
 
 No set holds children's chat, and no real child's words were used. The corpus is written by hand and by a language model's authors in children's register; it is mild, so graver wording is less practised."""
 
 STUDENT = """The student keeps six of this model's layers (1, 3, 5, 7, 9, 11, counted from 0), each with 768 of its 1,536 middle units, and learnt from this model's probabilities and
-pooled features on 77,000 rows. The smaller model is to ship once it stays within .01 of this one on every set above; in macro-F1 it does on COLD and EDOS; it does not on HateCheck and on the
-project's own seeds, so this one ships. At 32 tokens the student costs about 2.6 times less processor time in ONNX Runtime, one thread, int8, AVX2. Both were trained once, with one seed."""
+pooled features and from the labels themselves. The smaller model is to ship once it stays within .01 of this one on every set above. By macro-F1 on COLD and EDOS and by mean recall on the project's own
+seeds it does; on HateCheck, whose sentences no training set holds, it does not, so this one ships. At 32 tokens the student costs about 2.6 times less processor time in ONNX Runtime, one thread, int8,
+AVX2. Both were trained once, with one seed."""
 
 QUESTIONS = (("cold-test", "COLD test, largest bullying.*", ("macro_f1", "auc")), ("edos-test", "EDOS A test, bullying.hate", ("macro_f1", "auc")),
              ("hatecheck", "HateCheck, bullying.hate", ("accuracy", "auc")))
@@ -102,9 +103,9 @@ def card(title, intro, own, other, columns, folder):
         out.append("- Rewriting that costs most: " + ", ".join(f"{k} {v:+.2f}" for v, k in worst) + ".")
     return out + [
         "- The statements for bullying.hate were written with the known kinds of functional tests in mind (derogation, counter-speech, praise, quoting); no case was copied, and overlap is checked.",
-        "- Not from a single blind look: the normaliser's passes for separators, leet and split characters were written after seeing how test seeds look rewritten, and one hold score for all labels "
-        "was preferred to equal shares after seeing how many text messages are held. Weights, calibration and the scores themselves saw none of the test sets.",
-        "- The budget of false holds (0.5 % of everyday messages, 3 % of hard negatives) is kept on the tuning lines, not on adults' text messages and other authors' hard negatives: the rows above say by how much.",
+        "- Not from a single blind look: the normaliser's passes for separators, leet and split characters were written after seeing how test seeds look rewritten, hold scores became label by label and "
+        "LCCC's training split a part of tuning after seeing how many text messages are held. Weights, calibration and the scores themselves saw none of the test sets.",
+        "- The budget of false holds (0.5 % of everyday messages, 3 % of hard negatives) is kept on the tuning lines and on LCCC's training split; the rows above say how far it travels to other people's chat.",
         "- Adults' posts (COLD, EDOS, tweets) taught it what abuse is; COLD dev is far easier than COLD test, and points set on dev are brave.",
         "- Sarcasm, in-jokes, names of people, and meaning that needs more than the last four messages are not read. Other languages than zh and en are not supported.",
         "- It scores texts; it does not know ages. Age and policy decide elsewhere."]

@@ -6,7 +6,7 @@ data=$(cd "${1:?models/train/run.sh DATA [WORK]}" && pwd)
 work=${2:-train-work}
 mkdir -p "$work" && work=$(cd "$work" && pwd)
 encoder=$here/../weights/text-encoder linear=$here/../weights/text-linear tests=$here/../../eval/testdata
-steps_broad=${STEPS_BROAD:-1150} steps_corpus=${STEPS_CORPUS:-2400} steps_public=${STEPS_PUBLIC:-1700} steps_last=${STEPS_LAST:-2600} steps_student=${STEPS_STUDENT:-2400}
+steps_broad=${STEPS_BROAD:-1150} steps_corpus=${STEPS_CORPUS:-2400} steps_public=${STEPS_PUBLIC:-1700} steps_last=${STEPS_LAST:-3400} steps_every=${STEPS_EVERYDAY:-1000} steps_student=${STEPS_STUDENT:-6000}
 export OMP_NUM_THREADS=${THREADS:-2} GOMP_SPINCOUNT=1000
 
 if [ ! -x "$work/venv/bin/python" ]; then
@@ -47,7 +47,8 @@ train="$py train.py $common --e5 $work/e5-small-q4.bin --weights $encoder --ever
 [ -f "$work/broad/final.pt" ] || $train --out "$work/broad" --stage broad --steps "$steps_broad" --lr 1.0e-4 --decay-to 0.5 --freeze 2
 [ -f "$work/corpus/final.pt" ] || $train --out "$work/corpus" --stage corpus --steps "$steps_corpus" --lr 8e-5 --decay-to 0 --freeze 2 --seed 21 --start "$work/broad/final.pt"
 [ -f "$work/public/final.pt" ] || $train --out "$work/public" --stage public --steps "$steps_public" --lr 7e-5 --decay-to .6 --freeze 2 --seed 31 --start "$work/corpus/final.pt"
-[ -f "$work/teacher/final.pt" ] || $train --out "$work/teacher" --stage last --steps "$steps_last" --lr 6e-5 --decay-to 0 --freeze 2 --seed 32 --start "$work/public/final.pt"
+[ -f "$work/last/final.pt" ] || $train --out "$work/last" --stage last --steps "$steps_last" --lr 6e-5 --decay-to 0 --freeze 2 --seed 32 --start "$work/public/final.pt"
+[ -f "$work/teacher/final.pt" ] || $train --out "$work/teacher" --stage everyday --steps "$steps_every" --lr 5e-5 --decay-to 0 --freeze 2 --seed 51 --start "$work/last/final.pt"
 [ -f "$work/student/final.pt" ] || $train --out "$work/student" --stage student --steps "$steps_student" --lr 2e-4 --decay-to 0 --seed 22 --teacher "$work/teacher/final.pt" --keep 1,3,5,7,9,11 --ffn 768
 "$py" export.py --from "$work/teacher/final.pt" --weights "$encoder" --work "$work" --name teacher
 "$py" export.py --from "$work/student/final.pt" --weights "$encoder" --work "$work" --name student --to "$work/student.onnx"
