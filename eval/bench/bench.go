@@ -217,8 +217,14 @@ func (b *bench) photos(name string, w, h int) (kind, error) {
 	}, nil
 }
 
+// syncs is how often the disk is asked: its hundredth is what a p99 meets.
+const syncs = 500
+
 // latencies runs the open loop at each rate, messages only.
-func (b *bench) latencies(ctx context.Context, r *Report) error {
+func (b *bench) latencies(ctx context.Context, r *Report) (err error) {
+	if r.Disk, err = disk(ctx, b.system.dir, syncs); err != nil {
+		return fmt.Errorf("measure the disk: %w", err)
+	}
 	rates := b.options.Rates
 	if half := r.half(b.options.KeyRate); half > 0 {
 		rates = append(rates[:len(rates):len(rates)], half)

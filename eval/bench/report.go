@@ -28,6 +28,7 @@ type Report struct {
 	// IdleCPU is what the system spends while nothing is sent, CPU-ms a second.
 	IdleCPU   float64      `json:"idle_cpu_ms_per_second"`
 	Pairings  []Pairing    `json:"pairings"`
+	Disk      Disk         `json:"disk"`
 	Latencies []LatencyRow `json:"latencies"`
 	// Targets are the wanted figures with what was reached.
 	Targets []Target `json:"targets"`
@@ -123,6 +124,7 @@ func (r Report) Print(w io.Writer) error {
 	}
 	if len(r.Latencies) > 0 {
 		printLatencies(t, r.Latencies)
+		fmt.Fprintf(t, "the disk alone\t%s\n", r.Disk)
 	}
 	fmt.Fprintln(t, "\nWANTED\t\tGOT\t")
 	for _, g := range r.Targets {
