@@ -310,8 +310,8 @@ func TestWhatWasSaidBeforeChangesWhatATextMeans(t *testing.T) {
 	} {
 		alone := meeting(text)
 		after := meeting(text, pipeline.Turn{From: pipeline.Other, Text: before})
-		if after <= 2*alone {
-			t.Errorf("%q after %q got %.3f, want more than twice the %.3f without it", text, before, after, alone)
+		if odds := func(p float64) float64 { return p / (1 - p) }; odds(after) <= 2*odds(alone) {
+			t.Errorf("%q after %q got %.3f, want more than twice the odds of the %.3f without it", text, before, after, alone)
 		}
 	}
 }

@@ -24,6 +24,30 @@ KEYS = {"q": "wa", "w": "qe", "e": "wr", "r": "et", "t": "ry", "y": "tu", "u": "
         "l": "k", "z": "x", "x": "zc", "c": "xv", "v": "cb", "b": "vn", "n": "bm", "m": "n"}
 
 
+# Groups that people are attacked for belonging to; what is said of one is as bad said of another.
+GROUPS_EN = ["women", "girls", "men", "immigrants", "refugees", "foreigners", "muslims", "jews", "christians", "hindus", "atheists",
+             "black people", "asian people", "white people", "indians", "africans", "mexicans", "roma people", "arabs", "poles", "koreans",
+             "gay people", "gays", "lesbians", "trans people", "bi people", "disabled people", "autistic people", "deaf people", "blind people",
+             "fat people", "old people", "poor people", "homeless people", "single mums", "country people", "dark skinned people"]
+GROUPS_ZH = ["女人", "女的", "女生", "女司机", "男人", "男的", "外地人", "河南人", "东北人", "上海人", "农村人", "乡下人", "农民工", "黑人", "白人", "印度人",
+             "韩国人", "日本人", "非洲人", "回族人", "少数民族", "残疾人", "聋哑人", "盲人", "胖子", "穷人", "老人", "同性恋", "男同", "女同",
+             "跨性别", "单亲家庭的孩子", "移民", "难民", "穆斯林", "犹太人", "留守儿童", "自闭症的人"]
+GROUPS = re.compile("|".join([rf"\b(?:{'|'.join(sorted(GROUPS_EN, key=len, reverse=True))})\b"] + sorted(GROUPS_ZH, key=len, reverse=True)), re.I)
+
+
+def other_group(text, rng):
+    """Text with each group that it names become one other group of the same language."""
+    turned = {}
+
+    def other(found):
+        name = found.group().lower()
+        if name not in turned:
+            turned[name] = rng.choice(GROUPS_ZH if han(name[0]) else GROUPS_EN)
+        return turned[name]
+
+    return GROUPS.sub(other, text)
+
+
 def han(c):
     return "\u4e00" <= c <= "\u9fff"
 

@@ -199,6 +199,21 @@ def fraud(folder):
                               context=[("o", left[0])], rare=False, group=key(left[0]))
 
 
+def plain(folder):
+    """Texts of the same sets that nobody labelled in our sense: a distilled net hears its teachers on them."""
+    with open(f"{folder}/Davidson/data/labeled_data.csv", encoding="utf-8") as f:
+        for r in csv.DictReader(f):
+            yield row(tidy_tweet(r["tweet"]), "plain", rare=False)
+    for r in json.load(open(f"{folder}/DiaSafety/DiaSafety_dataset/train.json", encoding="utf-8")):
+        yield row(r["context"].strip(), "plain", rare=False)
+        yield row(r["response"].strip(), "plain", context=[("o", r["context"].strip())], rare=False)
+    for file in sorted(glob.glob(f"{folder}/TeleAntiFraud/multi-agents-tools/*/results/*.jsonl")):
+        for line in open(file, encoding="utf-8"):
+            for turn in json.loads(line)["right"]:
+                if fraction(turn) < 0.2:
+                    yield row(turn.strip(), "plain", rare=False)
+
+
 def benign(text, src, context=(), group=""):
     return row(text, src, {i: 1.0 for i in range(N)}, [], context, rare=False, group=group)
 
@@ -430,6 +445,7 @@ def load(folder, corpus_folder, tests=None, log=print):
     add(swsr(folder))
     add(diasafety(folder))
     add(fraud(folder))
+    add(plain(folder))
     add(kdconv(folder), lambda r: fraction(r.group) < 0.15)
     add(chatterbot(folder), lambda r: fraction(r.group) < 0.15)
     count = {}

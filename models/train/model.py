@@ -21,23 +21,41 @@ class Layer(nn.Module):
         self.down = nn.Linear(ffn, hidden)
         self.norm2 = nn.LayerNorm(hidden, eps)
 
-    def forward(self, x, bias):
+    def forward(self, x, bias, linear):
         b, n, d = x.shape
-        q, k, v = self.qkv(x).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        if torch.onnx.is_in_onnx_export():
-            p = torch.softmax(q @ k.transpose(2, 3) / (d // self.heads) ** 0.5 + bias, -1)
-            a = p @ v
-        else:
-            a = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        x = self.norm1(x + self.drop(self.out(a.transpose(1, 2).reshape(b, n, d))))
-        return self.norm2(x + self.drop(self.down(F.gelu(self.up(x)))))
+        q, k, v = linear(self.qkv, x).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        if x.is_cuda:
+            a = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
+        else:  # whose backward pass takes three times as long there as that of these plain sums
+            a = torch.softmax(q @ k.transpose(2, 3) * q.shape[-1] ** -0.5 + bias, -1).to(v.dtype) @ v
+        x = self.norm1(x + self.drop(linear(self.out, a.transpose(1, 2).reshape(b, n, d))))
+        return self.norm2(x + self.drop(linear(self.down, F.gelu(linear(self.up, x)))))
+
+
+def as_int8(keep):
+    """Linear layers in the arithmetic of export.py's int8 graph, with gradients as if nothing were rounded: weights
+    in 7 bits by output, inputs in 8 bits over each row's own range, as ONNX Runtime's DynamicQuantizeLinear does.
+    keep [B, T, 1] is 1 where a token stands."""
+
+    def linear(layer, x):
+        with torch.no_grad():
+            real = x * keep
+            low, high = real.amin((1, 2), keepdim=True).clamp(max=0), real.amax((1, 2), keepdim=True).clamp(min=0)
+            step = ((high - low) / 255).clamp(min=1e-8)
+            zero = (-low / step).round()
+            coarse = (((x / step).round() + zero).clamp(0, 255) - zero) * step
+            scale = layer.weight.abs().amax(1, keepdim=True).clamp(min=1e-8) / 64
+            weight = (layer.weight / scale).round() * scale
+        return F.linear(x + (coarse - x).detach(), layer.weight + (weight - layer.weight).detach(), layer.bias)
+
+    return linear
 
 
 class Encoder(nn.Module):
     """ids [B, T] and mask [B, T] to logits [B, 30].
 
-    No dropout inside: on two CPU cores its random numbers cost more than twice the layers' own sums,
-    and rewritten texts regularise better. The head keeps a little."""
+    On two CPU cores dropout's random numbers cost more than twice the layers' own sums, so there it is 0 inside;
+    the head keeps a little. While `low` is set the layers compute as the int8 graph does."""
 
     def __init__(self, size, layers=6, hidden=384, heads=12, ffn=1536, eps=1e-12, dropout=0.0):
         super().__init__()
@@ -50,40 +68,38 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(Layer(hidden, heads, ffn, eps, dropout) for _ in range(layers))
         self.head_drop = nn.Dropout(0.1)
         self.head = nn.Linear(3 * hidden, len(LABELS))
+        self.low = False
 
     def forward(self, ids, mask):
         return self.head(self.head_drop(self.features(ids, mask)))
 
     def features(self, ids, mask):
         """[B, 3 * hidden]: the first token's state, their mean and their maximum."""
-        if torch.onnx.is_in_onnx_export():
-            x = self.word(ids)  # `merge` has written the special rows into the table by then
-        else:
-            special = ids < len(tokenizer.SPECIALS)
-            x = torch.where(special[..., None],
-                            self.special[ids.clamp(max=len(tokenizer.SPECIALS) - 1)], self.word(ids))
-        x = self.norm(x + self.position[: ids.shape[1]])
+        special = ids < len(tokenizer.SPECIALS)
+        x = torch.where(special[..., None],
+                        self.special[ids.clamp(max=len(tokenizer.SPECIALS) - 1)], self.word(ids))
         keep = mask.to(x.dtype)
+        linear = as_int8(keep[..., None]) if self.low else lambda layer, x: layer(x)
+        if self.low:
+            scale = x.detach().abs().amax(-1, keepdim=True).clamp(min=1e-8) / 127
+            x = x + ((x / scale).round() * scale - x).detach()
+        x = self.norm(x + self.position[: ids.shape[1]])
         bias = (1.0 - keep)[:, None, None, :] * -1e4
         for layer in self.layers:
-            x = layer(x, bias)
+            x = layer(x, bias, linear)
         keep = keep[..., None]
         mean = (x * keep).sum(1) / keep.sum(1)
         top = (x + (1.0 - keep) * -1e4).amax(1)
         return torch.cat([x[:, 0], mean, top], 1)
 
-    @torch.no_grad()
-    def merge(self):
-        self.word.weight[: len(tokenizer.SPECIALS)] = self.special
-
 
 @torch.no_grad()
-def part_of(whole, layers, ffn, usual, spread):
+def part_of(whole, layers, ffn, usual, spread, dropout=0.0):
     """A shallower and narrower encoder that begins as a part of a trained one, with its table and head:
     the named layers, and of each one's middle the `ffn` units that move its output most. What the others
     usually add goes into the bias. usual and spread [layers of whole, ffn of whole] are what `middle` measures."""
     hidden = whole.word.embedding_dim
-    m = Encoder(whole.word.num_embeddings, len(layers), hidden, whole.layers[0].heads, ffn, whole.norm.eps)
+    m = Encoder(whole.word.num_embeddings, len(layers), hidden, whole.layers[0].heads, ffn, whole.norm.eps, dropout)
     state = {n: t.clone() for n, t in whole.state_dict().items() if not n.startswith("layers.")}
     for mine, n in enumerate(layers):
         down = whole.layers[n].down
@@ -119,12 +135,12 @@ def middle(net, batches):
     return usual.float(), (second / n - usual.square()).clamp(min=0).sqrt().float()
 
 
-def restore(saved, size):
+def restore(saved, size, dropout=0.0):
     """The encoder of a checkpoint, in the shape that it was saved in."""
     state = saved["average"]
     count = 1 + max(int(n.split(".")[1]) for n in state if n.startswith("layers."))
     hidden = state["word.weight"].shape[1]
-    m = Encoder(size, count, hidden, hidden // 32, state["layers.0.up.weight"].shape[0])
+    m = Encoder(size, count, hidden, hidden // 32, state["layers.0.up.weight"].shape[0], dropout=dropout)
     m.load_state_dict(state)
     return m
 

@@ -6,7 +6,7 @@ data=$(cd "${1:?models/train/run.sh DATA [WORK]}" && pwd)
 work=${2:-train-work}
 mkdir -p "$work" && work=$(cd "$work" && pwd)
 encoder=$here/../weights/text-encoder linear=$here/../weights/text-linear tests=$here/../../eval/testdata
-steps_broad=${STEPS_BROAD:-1150} steps_corpus=${STEPS_CORPUS:-2400} steps_public=${STEPS_PUBLIC:-1700} steps_last=${STEPS_LAST:-3400} steps_every=${STEPS_EVERYDAY:-1000} steps_student=${STEPS_STUDENT:-6000}
+steps_first=${STEPS_FIRST:-5000} rounds=${ROUNDS:-2} steps_round=${STEPS_ROUND:-2200} steps_student=${STEPS_STUDENT:-3000}
 export OMP_NUM_THREADS=${THREADS:-2} GOMP_SPINCOUNT=1000
 
 if [ ! -x "$work/venv/bin/python" ]; then
@@ -41,16 +41,19 @@ fi
 "$py" linear.py $common --encoder "$encoder" --weights "$linear"
 "$py" fit.py --model linear $common --encoder "$encoder" --weights "$linear" --work "$work"
 
-# The model: all twelve layers, on all sets, then with the own corpus up-weighted. Then its student, from six of its
+# The model: all twelve layers, from e5 on. Each further round goes on from the weights of the one before it, with another
+# seed, the last part in the arithmetic of int8, and the best blend of both goes on. Then the student, from six of its
 # layers and half of their middles, which ships instead once it stays within .01 of its teacher.
-train="$py train.py $common --e5 $work/e5-small-q4.bin --weights $encoder --every 200"
-[ -f "$work/broad/final.pt" ] || $train --out "$work/broad" --stage broad --steps "$steps_broad" --lr 1.0e-4 --decay-to 0.5 --freeze 2
-[ -f "$work/corpus/final.pt" ] || $train --out "$work/corpus" --stage corpus --steps "$steps_corpus" --lr 8e-5 --decay-to 0 --freeze 2 --seed 21 --start "$work/broad/final.pt"
-[ -f "$work/public/final.pt" ] || $train --out "$work/public" --stage public --steps "$steps_public" --lr 7e-5 --decay-to .6 --freeze 2 --seed 31 --start "$work/corpus/final.pt"
-[ -f "$work/last/final.pt" ] || $train --out "$work/last" --stage last --steps "$steps_last" --lr 6e-5 --decay-to 0 --freeze 2 --seed 32 --start "$work/public/final.pt"
-[ -f "$work/teacher/final.pt" ] || $train --out "$work/teacher" --stage everyday --steps "$steps_every" --lr 5e-5 --decay-to 0 --freeze 2 --seed 51 --start "$work/last/final.pt"
-[ -f "$work/student/final.pt" ] || $train --out "$work/student" --stage student --steps "$steps_student" --lr 2e-4 --decay-to 0 --seed 22 --teacher "$work/teacher/final.pt" --keep 1,3,5,7,9,11 --ffn 768
-"$py" export.py --from "$work/teacher/final.pt" --weights "$encoder" --work "$work" --name teacher
+train="$py train.py $common --e5 $work/e5-small-q4.bin --weights $encoder --every 200 --batch 128"
+[ -f "$work/first/final.pt" ] || $train --out "$work/first" --stage teacher --steps "$steps_first" --lr 1.5e-4 --warm 200 --freeze 2 --seed 71
+last=$work/first/final.pt
+for round in $(seq 1 "$rounds"); do
+  [ -f "$work/round$round/final.pt" ] || $train --out "$work/round$round" --stage teacher --start "$last" --steps "$steps_round" --lr 1.2e-4 --warm 80 --freeze 2 --int8 .25 --seed $((80 + round))
+  [ -f "$work/blend$round.pt" ] || "$py" blend.py $common --weights "$encoder" --before "$last" --after "$work/round$round/final.pt" --to "$work/blend$round.pt"
+  last=$work/blend$round.pt
+done
+[ -f "$work/student/final.pt" ] || $train --out "$work/student" --stage distil --teachers "$last" --keep 1,3,5,7,9,11 --ffn 768 --steps "$steps_student" --lr 4e-4 --int8 .25 --seed 22
+"$py" export.py --from "$last" --weights "$encoder" --work "$work" --name teacher
 "$py" export.py --from "$work/student/final.pt" --weights "$encoder" --work "$work" --name student --to "$work/student.onnx"
 "$py" fit.py $common --weights "$encoder" --linear "$linear" --work "$work"
 "$py" fit.py $common --weights "$encoder" --linear "$linear" --work "$work" --graph "$work/student.onnx" --to "$work/student.json"

@@ -1,15 +1,16 @@
 """Trains the encoder: a seeded stream of mixed, partly rewritten batches, masked loss, checkpoints.
 
-Its stages share this file. `--stage broad` learns from every set; `--stage corpus` goes on from its
-weights with the complete written corpus up-weighted and lets the learning rate fall to nothing;
-`--stage public` and `--stage last` do the same once more, since both had seen the public sets less than once;
-`--stage everyday` goes on with more harmless chat and with single clauses of public posts.
-`--stage student` starts a shallower and narrower net from chosen layers of a trained one (`--teacher`,
-`--keep`, `--ffn`) and learns from that teacher's scores on the same batches, every label of every
-row, and from the labels themselves. Restarting with the same --out goes on from the last checkpoint.
+`--stage teacher` begins with e5 and learns every set's labels; the mix moves from the public sets to
+the written corpus and everyday chat while the rate falls to nothing. Several of them, by other seeds,
+teach what ships: `--stage distil` starts from one of them, whole or in part (`--keep`, `--ffn`), and
+learns from their mean logits on the same stream, on every label of every row and on texts that nobody
+labelled, and a little from the labels themselves. With `--int8` its last part of the steps is done in
+the arithmetic of the graph that ships (export.py), so what rounding breaks is learnt around.
+Restarting with the same --out goes on from the last checkpoint.
 """
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import time
@@ -25,44 +26,39 @@ import tokenizer
 import views
 from labels import INDEX, LABELS
 
+# Shares of the sources at the first and at the last step; in between they move in a straight line.
 MIX = {
-    "broad": dict(corpus=.27, hard=.04, contrast=.03, chat=.03, cold=.27, edos=.14, davidson=.08, surge=.01, swsr=.06,
-                  diasafety=.02, telefraud=.03, kdconv=.06, chatterbot=.02),
-    "corpus": dict(corpus=.40, hard=.11, contrast=.07, chat=.12, cold=.11, edos=.09, davidson=.01, surge=.01, swsr=.03,
-                   diasafety=.005, telefraud=.005, kdconv=.02, chatterbot=.01),
-    "public": dict(corpus=.26, hard=.05, contrast=.04, chat=.07, cold=.29, edos=.21, davidson=.01, surge=.01, swsr=.03,
-                   diasafety=.005, telefraud=.005, kdconv=.015, chatterbot=.005),
-    "last": dict(corpus=.37, hard=.11, contrast=.05, chat=.12, cold=.15, edos=.12, davidson=.01, surge=.01, swsr=.02,
-                 diasafety=.005, telefraud=.005, kdconv=.02, chatterbot=.01),
-    "everyday": dict(corpus=.35, hard=.12, contrast=.04, chat=.20, cold=.13, edos=.09, davidson=.01, surge=.01, swsr=.02,
-                     diasafety=.005, telefraud=.005, kdconv=.015, chatterbot=.005),
-    "student": dict(corpus=.38, hard=.10, contrast=.05, chat=.13, cold=.12, edos=.08, davidson=.02, surge=.01, swsr=.04,
-                    diasafety=.01, telefraud=.01, kdconv=.03, chatterbot=.01),
+    "teacher": (dict(corpus=.25, hard=.06, contrast=.06, chat=.08, cold=.26, edos=.18, davidson=.02, surge=.01, swsr=.04,
+                     diasafety=.01, telefraud=.01, kdconv=.015, chatterbot=.005),
+                dict(corpus=.36, hard=.12, contrast=.06, chat=.19, cold=.12, edos=.08, davidson=.01, surge=.01, swsr=.02,
+                     diasafety=.005, telefraud=.005, kdconv=.015, chatterbot=.005)),
+    "distil": (dict(corpus=.26, hard=.09, contrast=.08, chat=.14, cold=.15, edos=.10, davidson=.02, surge=.01, swsr=.04,
+                    diasafety=.01, telefraud=.01, kdconv=.03, chatterbot=.01, plain=.05),
+               dict(corpus=.34, hard=.11, contrast=.08, chat=.16, cold=.11, edos=.07, davidson=.01, surge=.01, swsr=.03,
+                    diasafety=.005, telefraud=.005, kdconv=.03, chatterbot=.01, plain=.03)),
 }
-PUBLIC_TOKENS = {"broad": 56, "corpus": 48, "public": 48, "last": 48, "everyday": 48, "student": 48}
+PUBLIC_TOKENS = 56
 # Of public rows, how many give one clause alone: adults' public chat in short pieces, as replies are.
-CLAUSES = {"everyday": .3, "student": .2}
+CLAUSES = .25
+# Of our own statements about groups, how many speak of another group instead: what is said of it decides.
+SWAPS = .35
 POSITIVE = 2.0
 OWN = ("corpus", "hard", "contrast", "chat")
-# Of a student's loss: the teacher's probabilities, its pooled features, the labels themselves.
-SOFT, FEATURES, HARD = 1.0, 2.0, 0.4
+# Of a distilled net's loss: the teachers' probabilities, the first one's pooled features, the labels themselves.
+SOFT, FEATURES, HARD = 1.0, 2.0, 0.3
 CHUNK = 48  # batches drawn, sorted by length and shuffled together
 
 
 class Stream:
     """Batches without end; batch k depends on the seed and k's chunk alone, so a run can resume."""
 
-    def __init__(self, rows, enc, stage, seed, views, size=32):
-        mix = MIX[stage]
-        self.views = views
-        self.enc, self.seed, self.size, self.limit = enc, seed, size, PUBLIC_TOKENS[stage]
-        self.clauses = CLAUSES.get(stage, 0)
+    def __init__(self, rows, enc, stage, seed, views, size, steps):
+        self.views, self.mix, self.chunks = views, MIX[stage], max(1, steps // CHUNK)
+        self.enc, self.seed, self.size = enc, seed, size
         self.by = {}
         for r in rows:
             self.by.setdefault(r.src, []).append(r)
-        self.names = [n for n in mix if n in self.by]
-        total = sum(mix[n] for n in self.names)
-        self.share = [mix[n] / total for n in self.names]
+        self.names = [n for n in self.mix[0] if n in self.by]
         self.cloak = augment.Cloak(seed)
         # Labels with few seeds are drawn as often as the others.
         self.by_label = {}
@@ -76,18 +72,20 @@ class Stream:
             self.cache[text] = self.enc.tokens(text)
         return self.cache[text]
 
-    def draw(self, rng):
-        src = rng.choices(self.names, self.share)[0]
+    def draw(self, rng, share):
+        src = rng.choices(self.names, share)[0]
         if src == "corpus":
             return rng.choice(self.by_label[rng.choice(sorted(self.by_label))])
         return rng.choice(self.by[src])
 
-    def example(self, rng):
-        r = self.draw(rng)
+    def example(self, rng, share):
+        r = self.draw(rng, share)
         own = r.src in OWN
-        if not own and self.clauses and rng.random() < self.clauses:
+        if not own and rng.random() < CLAUSES:
             r = data.clause(r, rng)
         text, context, y = r.text, list(r.context), r.y
+        if r.src == "contrast" and rng.random() < SWAPS:
+            text = augment.other_group(text, rng)
         calm = self.calm
         if own and rng.random() < 0.06:
             other = rng.choice(self.by.get("hard", calm) if rng.random() < 0.5 else calm)
@@ -105,7 +103,7 @@ class Stream:
             # What the normaliser makes of it is judged too, so it is learnt from too.
             text = rng.choice(self.views.others(text) or [text])
         body = self.enc.tokens(text) if cloaked else self.ids(text)
-        limit = tokenizer.WINDOW if own else self.limit
+        limit = tokenizer.WINDOW if own else PUBLIC_TOKENS
         if len(body) > limit:
             at = rng.choice([0, 0, rng.randrange(len(body) - limit + 1)])
             body = body[at:at + limit]
@@ -115,21 +113,52 @@ class Stream:
     def chunk(self, n):
         rng = random.Random(self.seed * 1000003 + n)
         self.cloak.rng = random.Random(self.seed * 7919 + n)
-        rows = [self.example(rng) for _ in range(CHUNK * self.size)]
+        gone = min(1.0, n / self.chunks)
+        share = [self.mix[0][name] * (1 - gone) + self.mix[1][name] * gone for name in self.names]
+        rows = [self.example(rng, share) for _ in range(CHUNK * self.size)]
         rows.sort(key=lambda e: len(e[0]))
-        batches = [rows[i:i + self.size] for i in range(0, len(rows), self.size)]
+        batches = [collate(rows[i:i + self.size]) for i in range(0, len(rows), self.size)]
         rng.shuffle(batches)
         return batches
 
 
+class Ahead:
+    """The chunks of a stream from `first` on, made by other processes meanwhile; without any, in place."""
+
+    def __init__(self, stream, out, first, workers):
+        self.stream, self.first, self.queues = stream, first, []
+        context = multiprocessing.get_context("fork")
+        for k in range(workers):
+            queue = context.Queue(2)
+            context.Process(target=self._fill, args=(queue, f"{out}/views.{k}", k, workers), daemon=True).start()
+            self.queues.append(queue)
+        if not workers:
+            stream.views = views.Views(out)
+
+    def _fill(self, queue, folder, k, workers):
+        torch.set_num_threads(1)
+        os.makedirs(folder, exist_ok=True)
+        self.stream.views = views.Views(folder)
+        n = self.first + k
+        while True:
+            queue.put(self.stream.chunk(n))
+            n += workers
+
+    def chunk(self, n):
+        return self.queues[(n - self.first) % len(self.queues)].get() if self.queues else self.stream.chunk(n)
+
+
 def collate(batch):
-    width = max(len(e[0]) for e in batch)
-    ids = torch.full((len(batch), width), tokenizer.PAD, dtype=torch.long)
+    """Arrays of a batch: ids [B, T] padded, labels and their weights [B, labels], any_of [B]."""
+    ids = np.full((len(batch), max(len(e[0]) for e in batch)), tokenizer.PAD, np.uint16)
     for i, e in enumerate(batch):
-        ids[i, :len(e[0])] = torch.tensor(e[0])
-    y = torch.from_numpy(np.stack([e[1] for e in batch]))
-    w = torch.from_numpy(np.stack([e[2] for e in batch]))
-    any_of = torch.tensor([e[3] for e in batch])
+        ids[i, :len(e[0])] = e[0]
+    return ids, np.stack([e[1] for e in batch]), np.stack([e[2] for e in batch]), np.array([e[3] for e in batch])
+
+
+def tensors(batch, device):
+    ids, y, w, any_of = (torch.from_numpy(a).to(device, non_blocking=True) for a in batch)
+    ids = ids.long()
     return ids, (ids != tokenizer.PAD).long(), y, w, any_of
 
 
@@ -141,25 +170,27 @@ def loss_of(logits, y, w, any_of):
     return (loss + any_of * 2.0 * F.softplus(-either)).mean()
 
 
-def likeness(logits, features, taught, wanted):
-    """How far a student is from its teacher: in probabilities, and in what the head looks at."""
-    soft = F.binary_cross_entropy_with_logits(logits, torch.sigmoid(taught), reduction="none").sum(1).mean()
-    return SOFT * soft + FEATURES * F.smooth_l1_loss(features, wanted)
+def apart(one, other):
+    """How far two readings of the same rows by different dropout are from each other (R-Drop, Liang et al. 2021):
+    the symmetric divergence of their probabilities."""
+    p, q = torch.sigmoid(one), torch.sigmoid(other)
+    return ((p - q) * (one - other)).sum(1).mean() / 2
 
 
 @torch.no_grad()
-def predict(net, inputs, size=64):
+def predict(net, inputs, size=256):
     """Logits of finished inputs, in their order."""
     net.eval()
+    device = net.head.weight.device
     order = sorted(range(len(inputs)), key=lambda i: len(inputs[i]))
     out = np.zeros((len(inputs), len(LABELS)), np.float32)
     for at in range(0, len(order), size):
         part = order[at:at + size]
-        width = len(inputs[part[-1]])
-        ids = torch.full((len(part), width), tokenizer.PAD, dtype=torch.long)
+        ids = torch.full((len(part), len(inputs[part[-1]])), tokenizer.PAD, dtype=torch.long)
         for k, i in enumerate(part):
             ids[k, :len(inputs[i])] = torch.tensor(inputs[i])
-        out[part] = net(ids, (ids != tokenizer.PAD).long()).numpy()
+        ids = ids.to(device)
+        out[part] = net(ids, (ids != tokenizer.PAD).long()).float().cpu().numpy()
     net.train()
     return out
 
@@ -169,38 +200,28 @@ def inputs_of(rows, enc):
 
 
 def report(net, valid, enc, log):
-    from sklearn.metrics import f1_score, roc_auc_score
+    """Ranking on lines of authors who wrote nothing to train on, and on the public sets' own dev splits."""
+    from sklearn.metrics import roc_auc_score
 
     rng = random.Random(5)
-    own = [r for r in valid if r.src in ("corpus", "hard")]
-    calm = [r for r in valid if r.src in ("kdconv", "chatterbot", "chat")][-500:]
-    dev = [r for r in valid if r.src == "cold-dev"]
-    dev = rng.sample(dev, min(600, len(dev)))
-    rows = own + calm + dev
-    z = predict(net, inputs_of(rows, enc))
-    y = np.stack([r.y for r in rows])
-    n = len(own) + len(calm)
-    aucs = {}
+    own = [r for r in valid if getattr(r, "tune", False)]
+    dev = {src: rng.sample(rows, min(1500, len(rows))) for src in ("cold-dev", "edos-dev")
+           if (rows := [r for r in valid if r.src == src])}
+    z = predict(net, inputs_of(own, enc))
+    y = np.stack([r.y for r in own])
+    aucs, recalls = {}, {}
     for i, name in enumerate(LABELS):
-        if y[:n, i].sum() >= 3:
-            aucs[name] = round(float(roc_auc_score(y[:n, i], z[:n, i])), 3)
-    line = {"macro_auc": round(float(np.mean(list(aucs.values()))), 4) if aucs else None,
-            "worst": sorted(aucs.items(), key=lambda kv: kv[1])[:4]}
-    if dev:
-        bully = z[n:, [i for i, l in enumerate(LABELS) if l.startswith("bullying.")]].max(1)
-        gold = np.array([r.label for r in dev])
-        line["cold_dev_auc"] = round(float(roc_auc_score(gold, bully)), 4)
+        if y[:, i].sum() >= 3:
+            aucs[name] = float(roc_auc_score(y[:, i], z[:, i]))
+            recalls[name] = float((z[y[:, i] > 0, i] > np.quantile(z[y[:, i] == 0, i], .99)).mean())
+    line = {"macro_auc": round(float(np.mean(list(aucs.values()))), 4),
+            "recall_at_1_percent": round(float(np.mean(list(recalls.values()))), 4),
+            "lowest": [(n, round(v, 2)) for n, v in sorted(recalls.items(), key=lambda kv: kv[1])[:4]]}
+    bully = [i for i, l in enumerate(LABELS) if l.startswith("bullying.")]
+    for src, rows in dev.items():
+        score = predict(net, inputs_of(rows, enc))[:, bully if src == "cold-dev" else [INDEX["bullying.hate"]]].max(1)
+        line[src] = round(float(roc_auc_score([r.label for r in rows], score)), 4)
     log(json.dumps(line))
-
-
-def deadline(clock):
-    """The next time that the clock says so, in seconds."""
-    if not clock:
-        return None
-    now = time.localtime()
-    hour, minute = map(int, clock.split(":"))
-    at = time.mktime((now.tm_year, now.tm_mon, now.tm_mday, hour, minute, 0, 0, 0, now.tm_isdst))
-    return at if at > time.time() else at + 24 * 3600
 
 
 def main():
@@ -211,20 +232,22 @@ def main():
     p.add_argument("--e5", required=True)
     p.add_argument("--weights", required=True)
     p.add_argument("--out", required=True)
-    p.add_argument("--stage", choices=MIX, default="broad")
-    p.add_argument("--start", default=None, help="weights to go on from")
-    p.add_argument("--layers", default="0,1,2,3,4,5,6,7,8,9,10,11", help="layers of e5 to begin with")
-    p.add_argument("--teacher", default=None, help="trained weights that --stage student learns from")
-    p.add_argument("--keep", default=None, help="which of the teacher's layers the student begins with")
-    p.add_argument("--ffn", type=int, default=1024, help="middle units a layer that the student keeps")
+    p.add_argument("--stage", choices=MIX, default="teacher")
+    p.add_argument("--teachers", default="", help="trained weights, by commas, that --stage distil learns from; it begins as the first")
+    p.add_argument("--start", default=None, help="trained weights that --stage teacher goes on from; without them, e5's")
+    p.add_argument("--keep", default="0,1,2,3,4,5,6,7,8,9,10,11", help="which of the first teacher's layers it begins with")
+    p.add_argument("--ffn", type=int, default=1536, help="middle units a layer that it keeps")
     p.add_argument("--steps", type=int, required=True)
+    p.add_argument("--minutes", type=float, default=0, help="end then if --steps are not done, the rate falling to match")
     p.add_argument("--lr", type=float, default=1.2e-4)
-    p.add_argument("--decay-to", type=float, default=1.0, help="share of --lr left at the last step")
-    p.add_argument("--until", default=None, help="HH:MM by the clock: end there if --steps are not done, the rate falling to match")
     p.add_argument("--batch", type=int, default=32)
+    p.add_argument("--dropout", type=float, default=0.0)
+    p.add_argument("--rdrop", type=float, default=0.0, help="weight of two dropouts' difference")
+    p.add_argument("--int8", type=float, default=0.0, help="the last share of the steps done in the arithmetic of int8")
     p.add_argument("--freeze", type=int, default=0, help="lowest layers that stay as they are")
     p.add_argument("--warm", type=int, default=150, help="steps of rising rate")
     p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--workers", type=int, default=0, help="processes that make batches")
     p.add_argument("--every", type=int, default=250, help="steps between checkpoints")
     p.add_argument("--seed", type=int, default=20)
     a = p.parse_args()
@@ -232,108 +255,105 @@ def main():
     os.makedirs(a.out, exist_ok=True)
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     log = lambda *t: print(time.strftime("%H:%M:%S"), *t, flush=True)
     enc = tokenizer.Encoder(a.weights)
     pieces, _ = tokenizer.load(f"{a.weights}/vocab.tsv.gz")
     rows, valid = data.load(a.data, a.corpus, a.tests, log)
-    for r in data.cold(a.data, "dev"):
-        r.src = "cold-dev"
-        valid.append(r)
-    teacher = None
-    if a.teacher:
-        saved = torch.load(a.teacher)
-        a.layers = saved["layers"]
-        teacher = model.restore(saved, len(pieces))
-        teacher.eval().requires_grad_(False)
-        kept = [int(n) for n in a.keep.split(",")]
-        looked = [collate(b)[:2] for b in Stream(rows, enc, a.stage, a.seed, views.Views(a.out), a.batch).chunk(0)[:24]]
-        net = model.part_of(teacher, kept, a.ffn, *model.middle(teacher, looked))
-        a.layers = ",".join(a.layers.split(",")[n] for n in kept)
+    for src, dev in (("cold-dev", data.cold(a.data, "dev")), ("edos-dev", data.edos(a.data, "dev"))):
+        for r in dev:
+            r.src = src
+            valid.append(r)
+    last = f"{a.out}/last.pt"
+    saved = torch.load(last, map_location="cpu") if os.path.exists(last) else None
+    step = saved["step"] if saved else 0
+    # The processes are made before a GPU is asked for: they could not use it.
+    stream = Ahead(Stream(rows, enc, a.stage, a.seed, None, a.batch, a.steps), a.out, step // CHUNK, a.workers)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.backends.cuda.matmul.allow_tf32 = True
+    halves = device == "cuda" or torch.cpu._is_avx512_bf16_supported()
+
+    teachers = [model.restore(torch.load(t, map_location="cpu"), len(pieces)) for t in a.teachers.split(",") if t]
+    for t in teachers:
+        t.to(device).eval().requires_grad_(False)
+    kept = [int(n) for n in a.keep.split(",")]
+    if teachers:
+        looked = [tensors(b, device)[:2] for b in Stream(rows, enc, a.stage, a.seed, views.Views(a.out), 32, a.steps).chunk(0)[:24]]
+        net = model.part_of(teachers[0], kept, a.ffn, *model.middle(teachers[0], looked), dropout=a.dropout)
+    elif a.start:
+        net = model.restore(torch.load(a.start, map_location="cpu"), len(pieces), a.dropout)
     else:
-        net = model.from_e5(a.e5, pieces, [int(n) for n in a.layers.split(",")])
-    if a.start:
-        net.load_state_dict(torch.load(a.start)["average"])
+        net = model.from_e5(a.e5, pieces, kept, a.dropout)
     for layer in net.layers[:a.freeze]:
         layer.requires_grad_(False)
     if a.freeze:
         for q in (net.special, net.position, net.norm.weight, net.norm.bias):
             q.requires_grad_(False)
+    net.to(device)
     head = [q for n, q in net.named_parameters() if n.startswith("head")]
     body = [q for n, q in net.named_parameters() if q.requires_grad and not n.startswith("head")]
     opt = torch.optim.AdamW([{"params": body, "lr": 1.0}, {"params": head, "lr": 1.0}],
                             weight_decay=0.01, betas=(0.9, 0.98), foreach=True)
-    net.to(device)
-    if teacher:
-        teacher.to(device)
     average = {n: q.detach().clone() for n, q in net.state_dict().items()}
-    step, stream = 0, Stream(rows, enc, a.stage, a.seed, views.Views(a.out), a.batch)
-    last = f"{a.out}/last.pt"
-    if os.path.exists(last):
-        saved = torch.load(last)
+    started = time.time()
+    if saved:
         net.load_state_dict(saved["net"])
         opt.load_state_dict(saved["opt"])
-        average, step = saved["average"], saved["step"]
+        average, started = {n: q.to(device) for n, q in saved["average"].items()}, time.time() - saved["spent"]
         log("resumed at step", step)
-
-    end, started = deadline(a.until), time.time()
-    began_file = f"{a.out}/began"
-    if end and os.path.exists(began_file):
-        started = float(open(began_file).read())
-    open(began_file, "w").write(str(started))
+    moving = [(average[n], q) for n, q in net.named_parameters() if q.requires_grad]
 
     def gone(k):
-        share = k / a.steps
-        return max(share, (time.time() - started) / (end - started)) if end else share
+        return max(k / a.steps, (time.time() - started) / (a.minutes * 60) if a.minutes else 0)
 
-    def rate(k):
-        warm = min(1.0, (k + 1) / a.warm)
-        return a.lr * warm * (a.decay_to + (1 - a.decay_to) * max(0.0, 1 - gone(k)))
+    def scores(batch_net, ids, mask):
+        """Features and logits, in halves where the machine multiplies those faster."""
+        with torch.autocast(device, torch.bfloat16, enabled=halves):
+            features = batch_net.features(ids, mask)
+            return features.float(), batch_net.head(batch_net.head_drop(features)).float()
 
     net.train()
     began, done, recent = time.time(), 0, []
-    while step < a.steps and gone(step) < 1:
+    while gone(step) < 1:
         for batch in stream.chunk(step // CHUNK)[step % CHUNK:]:
-            if step >= a.steps or gone(step) >= 1:
+            if gone(step) >= 1:
                 break
-            opt.param_groups[0]["lr"] = rate(step)
-            opt.param_groups[1]["lr"] = rate(step) * 5
-            ids, mask, y, w, any_of = (t.to(device) for t in collate(batch))
-            if teacher:
+            rate = a.lr * min(1.0, (step + 1) / a.warm) * max(0.0, 1 - gone(step))
+            opt.param_groups[0]["lr"], opt.param_groups[1]["lr"] = rate, rate * 5
+            net.low = a.int8 > 0 and gone(step) >= 1 - a.int8
+            ids, mask, y, w, any_of = tensors(batch, device)
+            if teachers:
                 with torch.no_grad():
-                    wanted = teacher.features(ids, mask)
-                    taught = teacher.head(wanted)
-                features = net.features(ids, mask)
-                logits = net.head(net.head_drop(features))
-                loss = likeness(logits, features, taught, wanted) + HARD * loss_of(logits, y, w, any_of)
+                    taught = [scores(t, ids, mask) for t in teachers]
+                wanted, meant = taught[0][0], torch.stack([z for _, z in taught]).mean(0)
+                features, logits = scores(net, ids, mask)
+                soft = F.binary_cross_entropy_with_logits(logits, torch.sigmoid(meant), reduction="none").sum(1).mean()
+                loss = SOFT * soft + FEATURES * F.smooth_l1_loss(features, wanted) + HARD * loss_of(logits, y, w, any_of)
+            elif a.rdrop:
+                one, other = scores(net, ids.repeat(2, 1), mask.repeat(2, 1))[1].chunk(2)
+                loss = (loss_of(one, y, w, any_of) + loss_of(other, y, w, any_of)) / 2 + a.rdrop * apart(one, other)
             else:
-                loss = loss_of(net(ids, mask), y, w, any_of)
+                loss = loss_of(scores(net, ids, mask)[1], y, w, any_of)
             opt.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(body + head, 1.0, foreach=True)
             opt.step()
             step, done = step + 1, done + 1
-            recent.append(loss.item())
-            keep = min(0.995, (step + 1) / (step + 20))
+            recent.append(loss.detach())
             with torch.no_grad():
-                for n, q in net.named_parameters():
-                    if q.requires_grad:
-                        average[n].lerp_(q, 1 - keep)
+                torch._foreach_lerp_([m for m, _ in moving], [q for _, q in moving], 1 - min(0.995, (step + 1) / (step + 20)))
             if step % 50 == 0:
                 speed = done * a.batch / (time.time() - began)
-                log(f"step {step}/{a.steps} loss {np.mean(recent[-50:]):.4f} {speed:.1f} rows/s "
-                    f"eta {(a.steps - step) * a.batch / speed / 60:.0f} min")
-            if step % a.every == 0 or step == a.steps:
-                torch.save({"net": net.state_dict(), "opt": opt.state_dict(), "average": average,
-                            "step": step, "layers": a.layers}, last + ".new")
+                log(f"step {step}/{a.steps} {gone(step):.2f} loss {torch.stack(recent).mean().item():.4f} {speed:.1f} rows/s")
+                recent = []
+            if step % a.every == 0:
+                torch.save({"net": net.state_dict(), "opt": opt.state_dict(), "average": average, "step": step,
+                            "spent": time.time() - started}, last + ".new")
                 os.replace(last + ".new", last)
-            if step % (a.every * 2) == 0 or step == a.steps:
-                mine = {n: q.clone() for n, q in net.state_dict().items()}
-                net.load_state_dict(average)
-                report(net, valid, enc, log)
-                net.load_state_dict(mine)
-    torch.save({"average": average, "layers": a.layers, "step": step, "seed": a.seed,
-                "stage": a.stage}, f"{a.out}/final.pt")
+    net.load_state_dict(average)
+    net.low = a.int8 > 0
+    report(net, valid, enc, log)
+    torch.save({"average": {n: q.cpu() for n, q in average.items()}, "step": step, "seed": a.seed, "stage": a.stage},
+               f"{a.out}/final.pt")
     log("wrote", f"{a.out}/final.pt")
 
 
