@@ -1267,6 +1267,7 @@ type evalTuneCommand struct {
 	Version  string   `help:"Version of the tuned policy." required:""`
 	Benign   float64  `help:"Share of everyday messages that may be held." default:"0.005"`
 	Hard     float64  `help:"Share of hard negatives that may be held." default:"0.03"`
+	Urgent   float64  `help:"Share of the texts of each label of severity 4 that a person must look at, held or delivered." default:"0.85"`
 	Everyday []string `help:"Further sets of harmless messages, each of which keeps to the same budget." placeholder:"SET"`
 	Root     string   `help:"Checkout that holds models/train/corpus/tune." type:"path" default:"."`
 	Sets     string   `help:"Folder of public sets (see eval sets)." type:"path" placeholder:"DIR"`
@@ -1302,7 +1303,7 @@ func (c *evalTuneCommand) Run(ctx context.Context) error {
 		everyday = append(everyday, known[i])
 	}
 	runner := eval.Runner{Examiner: examiner, Policy: policy, Root: c.Root, Sets: c.Sets, Progress: os.Stderr}
-	tuned, err := runner.Tune(ctx, eval.Budget{Benign: c.Benign, Hard: c.Hard}, everyday...)
+	tuned, err := runner.Tune(ctx, eval.Budget{Benign: c.Benign, Hard: c.Hard, Urgent: c.Urgent}, everyday...)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,9 @@ import (
 type Budget struct {
 	// Benign of everyday messages, Hard of hard negatives.
 	Benign, Hard float64
+	// Urgent is the share of its texts that each label of severity 4 must bring
+	// before a person, held or delivered, whatever budget holding leaves it.
+	Urgent float64
 }
 
 // Tuning is the result of Tune.
@@ -29,11 +32,17 @@ type Tuning struct {
 	// Hold is the score from which a label holds at the age band of an
 	// unknown age, within 0.5..0.99.
 	Hold map[pipeline.Label]float64
+	// Look is the score from which a label of severity 4 that does not hold yet
+	// is delivered and a person looks at it.
+	Look map[pipeline.Label]float64
 	// Benign and HardHeld are the shares held at these scores, Everyday those
 	// of further everyday sets, Caught that of harmful texts, Severe that of
 	// texts with a label of severity 4.
 	Benign, HardHeld, Caught, Severe Interval
 	Everyday                         map[string]Interval
+	// Seen are the shares of the same kinds of texts, by name, that a person
+	// looks at for a label of severity 4, held or delivered.
+	Seen map[string]Interval
 }
 
 // unknownAge is the band that an unknown age counts as.
@@ -60,7 +69,7 @@ const tuneLines = "models/train/corpus/tune"
 // everyday messages by itself, no more are held than the budget allows. It
 // judges by the code that serves.
 func (r *Runner) Tune(ctx context.Context, b Budget, everyday ...Set) (Tuning, error) {
-	if b.Benign <= 0 || b.Hard <= 0 || b.Benign >= 1 || b.Hard >= 1 {
+	if b.Benign <= 0 || b.Hard <= 0 || b.Benign >= 1 || b.Hard >= 1 || b.Urgent <= 0 || b.Urgent >= 1 {
 		return Tuning{}, errors.New("the budget is no share between 0 and 1")
 	}
 	list, err := readTuning(filepath.Join(r.Root, filepath.FromSlash(tuneLines)))
@@ -104,6 +113,20 @@ func (p *pool) adds(l pipeline.Label, score float64) float64 {
 		}
 	}
 	return float64(n) / float64(len(p.list))
+}
+
+// recall is the share of the texts with label l that reach the score.
+func (p *pool) recall(l pipeline.Label, score float64) float64 {
+	n, all := 0, 0
+	for _, j := range p.list {
+		if slices.Contains(j.Labels, l) {
+			all++
+			if j.score[l] >= score {
+				n++
+			}
+		}
+	}
+	return float64(n) / float64(max(1, all))
 }
 
 func (p *pool) mark(l pipeline.Label, score float64) {
@@ -219,7 +242,34 @@ func tune(all []judged, everyday map[string][]judged, policy *pipeline.Policy, b
 	for name, p := range more {
 		out.Everyday[name] = p.rate()
 	}
+	out.look(policy, b.Urgent, &harm)
+	more["everyday messages"], more["hard negatives"], more["texts of severity 4"] = &calm, &hard, &severe
+	out.Seen = map[string]Interval{}
+	for name, p := range more {
+		clear(p.held)
+		for l, score := range out.Look {
+			p.mark(l, score)
+		}
+		out.Seen[name] = p.rate()
+	}
 	return out, nil
+}
+
+// look finds for each label of severity 4 the highest score that brings the
+// urgent share of its texts before a person, between doubtful and its hold score.
+func (t *Tuning) look(policy *pipeline.Policy, urgent float64, harm *pool) {
+	const doubtful = 50
+	t.Look = map[pipeline.Label]float64{}
+	for l, hold := range t.Hold {
+		if policy.Labels[l].Severity < 4 {
+			continue
+		}
+		at := int(math.Round(100 * hold))
+		for at > doubtful && harm.recall(l, float64(at)/100) < urgent {
+			at--
+		}
+		t.Look[l] = float64(at) / 100
+	}
 }
 
 // readTuning reads the harmful, hard and everyday lines of the tuning authors.
@@ -265,7 +315,7 @@ func (t Tuning) Rewrite(text []byte, version string) ([]byte, error) {
 	edits := []edit{{field(top, "version"), strconv.Quote(version)}}
 	for l, hold := range t.Hold {
 		rule := field(field(top, "labels"), string(l))
-		more, err := cells(field(rule, "act"), hold)
+		more, err := cells(field(rule, "act"), hold, t.Look[l])
 		if err != nil {
 			return nil, fmt.Errorf("policy: %s: %w", l, err)
 		}
@@ -300,12 +350,23 @@ func (t Tuning) Rewrite(text []byte, version string) ([]byte, error) {
 	return out, nil
 }
 
-// cells are the edits of one label's act that let it hold from this score on.
-func cells(act *yaml.Node, hold float64) ([]edit, error) {
+// cells are the edits of one label's act that let it hold from this score on
+// and, where look is not 0, warn from that on.
+func cells(act *yaml.Node, hold, look float64) ([]edit, error) {
 	var edits []edit
 	usual, err := strconv.ParseFloat(field(field(act, "hold"), unknownAge).Value, 64)
 	if err != nil {
 		return nil, err
+	}
+	var first float64
+	if look > 0 {
+		warn := field(field(act, "warn"), unknownAge)
+		if warn == nil {
+			return nil, errors.New("a label of severity 4 that no score brings before a person without holding it; want act.warn")
+		}
+		if first, err = strconv.ParseFloat(warn.Value, 64); err != nil {
+			return nil, fmt.Errorf("warn: %w", err)
+		}
 	}
 	now := map[string]float64{}
 	for _, action := range []string{"hold", "warn", "blur", "block"} {
@@ -322,6 +383,8 @@ func cells(act *yaml.Node, hold float64) ([]edit, error) {
 				now[band] = at
 			case action == "block":
 				at = max(at, now[band])
+			case action == "warn" && look > 0:
+				at = min(look+at-first, now[band])
 			case action != "hold" && now[band] > 0:
 				at = min(at, now[band])
 			}
@@ -352,7 +415,11 @@ func field(n *yaml.Node, key string) *yaml.Node {
 // Print writes the scores and what they hold.
 func (t Tuning) Print(w io.Writer) error {
 	for _, l := range slices.Sorted(maps.Keys(t.Hold)) {
-		if _, err := fmt.Fprintf(w, "%-26s holds from %.2f\n", l, t.Hold[l]); err != nil {
+		look := ""
+		if at, ok := t.Look[l]; ok {
+			look = fmt.Sprintf(", a person looks from %.2f", at)
+		}
+		if _, err := fmt.Fprintf(w, "%-26s holds from %.2f%s\n", l, t.Hold[l], look); err != nil {
 			return err
 		}
 	}
@@ -364,7 +431,11 @@ func (t Tuning) Print(w io.Writer) error {
 	for _, name := range slices.Sorted(maps.Keys(t.Everyday)) {
 		rows = append(rows, row{name + " held", t.Everyday[name]})
 	}
-	for _, row := range append(rows, row{"hard negatives held", t.HardHeld}, row{"harmful texts held", t.Caught}, row{"texts of severity 4 held", t.Severe}) {
+	rows = append(rows, row{"hard negatives held", t.HardHeld}, row{"harmful texts held", t.Caught}, row{"texts of severity 4 held", t.Severe})
+	for _, name := range slices.Sorted(maps.Keys(t.Seen)) {
+		rows = append(rows, row{name + " seen", t.Seen[name]})
+	}
+	for _, row := range rows {
 		if _, err := fmt.Fprintf(w, "%-26s %.2f %% [%.2f, %.2f]\n", row.name, 100*row.iv.Value, 100*row.iv.Low, 100*row.iv.High); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"nightlight/pipeline"
 )
@@ -35,7 +36,7 @@ func made() []judged {
 }
 
 func TestTunedScoresKeepToTheBudgetAndUseIt(t *testing.T) {
-	b := Budget{Benign: .01, Hard: .05}
+	b := Budget{Benign: .01, Hard: .05, Urgent: .8}
 	got, err := tune(made(), nil, pipeline.DefaultPolicy(), b)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +50,7 @@ func TestTunedScoresKeepToTheBudgetAndUseIt(t *testing.T) {
 	if got.Caught.Value < .3 {
 		t.Errorf("caught %.3f of harm, whose scores lie mostly above", got.Caught.Value)
 	}
-	loose, err := tune(made(), nil, pipeline.DefaultPolicy(), Budget{Benign: .1, Hard: .3})
+	loose, err := tune(made(), nil, pipeline.DefaultPolicy(), Budget{Benign: .1, Hard: .3, Urgent: .8})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,8 +59,33 @@ func TestTunedScoresKeepToTheBudgetAndUseIt(t *testing.T) {
 	}
 }
 
+func TestWhatMayBeSevereIsSeenByAPersonWhateverTheBudget(t *testing.T) {
+	all, policy := made(), pipeline.DefaultPolicy()
+	got, err := tune(all, nil, policy, Budget{Benign: .002, Hard: .01, Urgent: .7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for l := range got.Hold {
+		if _, looks := got.Look[l]; looks != (policy.Labels[l].Severity == 4) {
+			t.Errorf("%s of severity %d: a person looks: %t", l, policy.Labels[l].Severity, looks)
+		}
+	}
+	for l, score := range got.Look {
+		p := pool{list: all}
+		if reached := p.recall(l, score); score > got.Hold[l] || score < .5 || reached < .7 && score > .5 {
+			t.Errorf("%s: a person looks from %.2f, it holds from %.2f, recall %.2f", l, score, got.Hold[l], reached)
+		}
+	}
+	if seen := got.Seen["texts of severity 4"]; seen.Value <= got.Severe.Value {
+		t.Errorf("of severe texts %.3f are held and %.3f seen: nothing is won", got.Severe.Value, seen.Value)
+	}
+	if got.Benign.Value > .002 {
+		t.Errorf("looking used up the budget of holding: %.4f", got.Benign.Value)
+	}
+}
+
 func TestAFurtherEverydaySetKeepsToTheBudgetByItself(t *testing.T) {
-	b := Budget{Benign: .01, Hard: .05}
+	b := Budget{Benign: .01, Hard: .05, Urgent: .8}
 	rng := rand.New(rand.NewPCG(5, 6))
 	var street []judged
 	for range 1000 {
@@ -90,12 +116,12 @@ func TestAFurtherEverydaySetKeepsToTheBudgetByItself(t *testing.T) {
 
 func TestABudgetThatIsNoShareAndTooFewLinesAreRefused(t *testing.T) {
 	r := Runner{Policy: pipeline.DefaultPolicy(), Root: ".."}
-	for _, b := range []Budget{{0, .03}, {.005, 0}, {1, .03}, {.005, 2}} {
+	for _, b := range []Budget{{0, .03, .8}, {.005, 0, .8}, {1, .03, .8}, {.005, 2, .8}, {.005, .03, 0}, {.005, .03, 1}} {
 		if _, err := r.Tune(t.Context(), b); err == nil {
 			t.Errorf("%v is taken", b)
 		}
 	}
-	if _, err := tune(made()[:300], nil, r.Policy, Budget{.01, .05}); err == nil {
+	if _, err := tune(made()[:300], nil, r.Policy, Budget{.01, .05, .8}); err == nil {
 		t.Error("300 lines are enough")
 	}
 }
@@ -135,6 +161,37 @@ func TestATunedPolicyKeepsItsCommentsAndLetsNoActionOvertakeAnother(t *testing.T
 		if got, want := strings.Count(string(out), "\n"), strings.Count(string(text), "\n"); got != want || strings.Count(string(out), "#") != strings.Count(string(text), "#") {
 			t.Errorf("got %d lines, want %d with the same comments", got, want)
 		}
+	}
+}
+
+func TestATunedPolicyDeliversWhatMayBeSevereAndTellsAPerson(t *testing.T) {
+	text, err := os.ReadFile("../pipeline/policies/default.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tuned := Tuning{Hold: map[pipeline.Label]float64{pipeline.SelfharmExpressed: .9, pipeline.GroomingMeeting: .6}, Look: map[pipeline.Label]float64{pipeline.SelfharmExpressed: .55, pipeline.GroomingMeeting: .6}}
+	out, err := tuned.Rewrite(text, "test.2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := pipeline.ParsePolicy(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	age := 12
+	child := pipeline.Item{Kind: pipeline.KindMessage, Sender: pipeline.Person{ID: "a", Age: &age}, Recipients: []pipeline.Person{{ID: "b"}}}
+	for score, want := range map[float64]pipeline.Action{.5: pipeline.Allow, .6: pipeline.Warn, .95: pipeline.Hold} {
+		v := p.Judge(child, pipeline.Findings{Signals: []pipeline.Signal{{Label: pipeline.SelfharmExpressed, Score: score}}, Models: []pipeline.ModelRef{{Name: "made"}}}, time.Time{})
+		if v.Action != want || v.NeedsPerson() != (want != pipeline.Allow) {
+			t.Errorf("at %.2f: got %s, a person looks: %t; want %s: %v", score, v.Action, v.NeedsPerson(), want, v.Reasons)
+		}
+	}
+	if at := p.Labels[pipeline.GroomingMeeting].Act[pipeline.Warn][pipeline.BandAdult]; at > .8 {
+		t.Errorf("the distance of older ages is lost: %v", at)
+	}
+	bare := strings.Replace(string(text), `      warn: {"3-7": 0.5, "8-11": 0.5, "12-14": 0.5, "15-17": 0.5, "adult": 0.5}`+"\n", "", 1)
+	if _, err := tuned.Rewrite([]byte(bare), "test.3"); len(bare) == len(text) || err == nil {
+		t.Error("a label of severity 4 without a warn score is taken")
 	}
 }
 

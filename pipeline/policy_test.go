@@ -30,7 +30,7 @@ func TestAPolicyMistakeIsNamedByLineAndField(t *testing.T) {
 		{"a threshold above one", `"3-7": 0.6, "8-11": 0.6, "12-14": 0.6, "15-17": 0.6, "adult": 0.8`, `"3-7": 0.6, "8-11": 0.6, "12-14": 0.6, "15-17": 0.6, "adult": 1.8`, "labels.spam.flood.act.warn.adult", "score"},
 		{"a fault that allows", "fault: {action: hold", "fault: {action: allow", "fault.action", "never lets"},
 		{"a severity of nine", "severity: 0", "severity: 9", "labels.spam.flood.severity", "0..4"},
-		{"a hold that nobody looks at", "      - {who: reviewer, urgency: urgent, from: hold}\n  spam.flood", "      - {who: guardian, urgency: urgent, from: hold}\n  spam.flood", "labels.violence.threat_other", "no reviewer"},
+		{"a hold that nobody looks at", "      - {who: reviewer, urgency: routine, from: hold}\n  unsupported.gore", "      - {who: guardian, urgency: routine, from: hold}\n  unsupported.gore", "labels.spam.flood", "no reviewer"},
 		{"broken YAML", "labels:\n", "labels: [\n", "document", ""},
 	}
 	for _, tt := range tests {
