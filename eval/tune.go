@@ -66,8 +66,8 @@ const tuneLines = "models/train/corpus/tune"
 
 // Tune finds for each label of text the lowest score that may hold a message,
 // so that of the tuning lines that mean no harm, and of each further set of
-// everyday messages by itself, no more are held than the budget allows. It
-// judges by the code that serves.
+// everyday messages by itself, no more are held than the budget allows, by the
+// upper bound of 95 %. It judges by the code that serves.
 func (r *Runner) Tune(ctx context.Context, b Budget, everyday ...Set) (Tuning, error) {
 	if b.Benign <= 0 || b.Hard <= 0 || b.Benign >= 1 || b.Hard >= 1 || b.Urgent <= 0 || b.Urgent >= 1 {
 		return Tuning{}, errors.New("the budget is no share between 0 and 1")
@@ -104,15 +104,32 @@ type pool struct {
 	worth float64
 }
 
-// adds is the share of the pool that would be newly held by l from score on.
-func (p *pool) adds(l pipeline.Label, score float64) float64 {
+// adds is how many of the pool would be newly held by l from score on.
+func (p *pool) adds(l pipeline.Label, score float64) int {
 	n := 0
 	for i, j := range p.list {
 		if !p.held[i] && j.score[l] >= score {
 			n++
 		}
 	}
-	return float64(n) / float64(len(p.list))
+	return n
+}
+
+// room is how many more of the pool may be held until the upper bound of the
+// share that is held, at 95 %, passes the pool's share: other people's messages
+// are not these.
+func (p *pool) room() int {
+	n := 0
+	for _, held := range p.held {
+		if held {
+			n++
+		}
+	}
+	more := 0
+	for wilson(n+more+1, len(p.list)).High <= p.share {
+		more++
+	}
+	return more
 }
 
 // recall is the share of the texts with label l that reach the score.
@@ -191,11 +208,12 @@ func tune(all []judged, everyday map[string][]judged, policy *pipeline.Policy, b
 			}
 		}
 	}
-	left := make([]float64, len(limited))
+	left := make([]int, len(limited))
 	for i, p := range limited {
-		if left[i] = p.share - p.rate().Value; left[i] < 0 {
+		if p.rate().Value > p.share {
 			return Tuning{}, errors.New("no thresholds keep to the budget, not even the strictest")
 		}
+		left[i] = p.room()
 	}
 	for {
 		var best pipeline.Label
@@ -215,9 +233,9 @@ func tune(all []judged, everyday map[string][]judged, policy *pipeline.Policy, b
 					if adds > left[i] {
 						break steps
 					}
-					cost += p.worth * adds / p.share
+					cost += p.worth * float64(adds) / float64(len(p.list)) / p.share
 				}
-				gain := harm.adds(l, score)*float64(len(harm.list)) + (severeWorth-1)*severe.adds(l, score)*float64(len(severe.list))
+				gain := float64(harm.adds(l, score) + (severeWorth-1)*severe.adds(l, score))
 				// A step that costs nothing is as good as what it catches.
 				if rate := gain / (cost + 0.01); rate > bestRate {
 					best, bestTo, bestRate = l, to, rate
@@ -232,7 +250,7 @@ func tune(all []judged, everyday map[string][]judged, policy *pipeline.Policy, b
 			p.mark(best, float64(bestTo)/100)
 		}
 		for i, p := range limited {
-			left[i] = p.share - p.rate().Value
+			left[i] = p.room()
 		}
 	}
 	out := Tuning{Hold: map[pipeline.Label]float64{}, Benign: calm.rate(), HardHeld: hard.rate(), Caught: harm.rate(), Severe: severe.rate(), Everyday: map[string]Interval{}}

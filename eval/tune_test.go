@@ -41,10 +41,10 @@ func TestTunedScoresKeepToTheBudgetAndUseIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Benign.Value > b.Benign || got.HardHeld.Value > b.Hard {
-		t.Errorf("held %.4f of everyday messages and %.4f of hard negatives, want at most %v", got.Benign.Value, got.HardHeld.Value, b)
+	if got.Benign.High > b.Benign || got.HardHeld.High > b.Hard {
+		t.Errorf("held up to %.4f of everyday messages and %.4f of hard negatives, want at most %v", got.Benign.High, got.HardHeld.High, b)
 	}
-	if got.HardHeld.Value < b.Hard/2 && got.Benign.Value < b.Benign/2 {
+	if got.HardHeld.High < b.Hard/2 && got.Benign.High < b.Benign/2 {
 		t.Errorf("held %.4f and %.4f: the budget is left unused", got.Benign.Value, got.HardHeld.Value)
 	}
 	if got.Caught.Value < .3 {
