@@ -40,6 +40,7 @@ def main():
     for share in SHARES:
         mixed = {n: before[n].float().lerp(after[n].float(), share) for n in after}
         net = model.restore({"average": mixed}, size)
+        model.set_apart(net, a.corpus, enc)
         net.low = True  # as it will be shipped
         said = []
         train.report(net, valid, enc, said.append)

@@ -3,7 +3,7 @@
 The graph is put together by hand from ONNX Runtime's fused operators (Attention,
 SkipLayerNormalization, BiasGelu), so no exporter's taste stands between the weights and the file.
 int8: dynamic activations, per-channel weights, reduced range (7 bits), because plain 8 bits saturate
-on CPUs without VNNI; embeddings int8 with a scale a row. Activation scales are taken over a whole
+on CPUs without VNNI; embeddings int8 with a scale a row; what model.set_apart names stays float32. Activation scales are taken over a whole
 input tensor, so inputs are to be run one at a time (batch 1): then no score depends on a neighbour.
 """
 import argparse
@@ -20,7 +20,8 @@ import tokenizer
 from labels import LABELS
 
 
-def build(net, path, quantised_embeddings):
+def build(net, path, low):
+    """Writes the graph; with `low` as it is to be made int8: embeddings rounded, and what set_apart named on its own."""
     nodes, inits = [], []
     heads = net.layers[0].heads
 
@@ -35,7 +36,7 @@ def build(net, path, quantised_embeddings):
     ms = "com.microsoft"
     word = net.word.weight.detach().numpy().copy()
     word[: len(tokenizer.SPECIALS)] = net.special.detach().numpy()
-    if quantised_embeddings:
+    if low:
         scale = np.maximum(np.abs(word).max(1, keepdims=True), 1e-8) / 127
         put("word", np.round(word / scale), np.int8)
         put("word_scale", scale)
@@ -60,9 +61,30 @@ def build(net, path, quantised_embeddings):
         a = op("MatMul", [a, g("out.w", layer.out.weight.T)], f"l{n}.out")
         x = op("SkipLayerNormalization", [a, x, g("n1.w", layer.norm1.weight), g("n1.b", layer.norm1.bias),
                                           g("out.b", layer.out.bias)], f"l{n}.mid", ms, epsilon=eps)
-        u = op("MatMul", [x, g("up.w", layer.up.weight.T)], f"l{n}.up")
-        u = op("BiasGelu", [u, g("up.b", layer.up.bias)], f"l{n}.gelu", ms)
-        u = op("MatMul", [u, g("down.w", layer.down.weight.T)], f"l{n}.down")
+        up, bias, down = (t.detach().numpy().T.copy() for t in (layer.up.weight, layer.up.bias, layer.down.weight))
+        far, middle = (part.apart.numpy() if low and part.apart is not None else None for part in (layer.up, layer.down))
+        rest = x
+        if middle is not None:
+            # Middle units apart: their own narrow way, in float32 from end to end.
+            own = op("MatMul", [x, put(f"l{n}.own_up.w", up[:, middle])], f"l{n}.own_up")
+            own = op("BiasGelu", [own, put(f"l{n}.own_up.b", bias[middle])], f"l{n}.own_gelu", ms)
+            own = op("MatMul", [own, put(f"l{n}.own_down.w", down[middle])], f"l{n}.own_down")
+            up[:, middle], bias[middle], down[middle] = 0, 0, 0
+        if far is not None:
+            # Inputs apart: left out of what is rounded, added to it in float32.
+            left = np.ones(len(up), np.float32)
+            left[far] = 0
+            rest = op("Mul", [x, put(f"l{n}.left", left)], f"l{n}.rest")
+            some = op("Gather", [x, put(f"l{n}.far", far, np.int64)], f"l{n}.some", axis=2)
+            some = op("MatMul", [some, put(f"l{n}.far.w", up[far])], f"l{n}.far_up")
+            up[far] = 0
+        u = op("MatMul", [rest, put(f"l{n}.up.w", up)], f"l{n}.up")
+        if far is not None:
+            u = op("Add", [u, some], f"l{n}.all_up")
+        u = op("BiasGelu", [u, put(f"l{n}.up.b", bias)], f"l{n}.gelu", ms)
+        u = op("MatMul", [u, put(f"l{n}.down.w", down)], f"l{n}.down")
+        if middle is not None:
+            u = op("Add", [u, own], f"l{n}.all_down")
         x = op("SkipLayerNormalization", [u, x, g("n2.w", layer.norm2.weight), g("n2.b", layer.norm2.bias),
                                           g("down.b", layer.down.bias)], f"x{n + 1}", ms, epsilon=eps)
     put("minus_one", [-1], np.int64)
@@ -91,8 +113,9 @@ def build(net, path, quantised_embeddings):
 def quantise(source, target):
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    narrow = [n.name for n in onnx.load(source, load_external_data=False).graph.node if n.name.endswith((".own_up", ".own_down", ".far_up"))]
     quantize_dynamic(source, target, per_channel=True, reduce_range=True, weight_type=QuantType.QInt8,
-                     op_types_to_quantize=["MatMul", "Attention"], nodes_to_exclude=["scores"],
+                     op_types_to_quantize=["MatMul", "Attention"], nodes_to_exclude=["scores", *narrow],
                      extra_options={"MatMulConstBOnly": True, "DefaultTensorType": T.FLOAT})
 
 
@@ -122,11 +145,13 @@ def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--from", dest="source", required=True)
     p.add_argument("--weights", required=True)
+    p.add_argument("--corpus", required=True)
     p.add_argument("--work", required=True)
     p.add_argument("--name", default="encoder", help="of the float32 graphs in --work")
     p.add_argument("--to", default=None, help="the int8 graph; without it, the one that ships")
     a = p.parse_args()
     net = load(a.source, a.weights)
+    model.set_apart(net, a.corpus, tokenizer.Encoder(a.weights))
     build(net, f"{a.work}/{a.name}.fp32.onnx", False)
     build(net, f"{a.work}/{a.name}.mixed.onnx", True)
     target = a.to or f"{a.weights}/model.onnx"

@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import data
 import e5
 import tokenizer
 from labels import LABELS
@@ -34,19 +35,28 @@ class Layer(nn.Module):
 
 def as_int8(keep):
     """Linear layers in the arithmetic of export.py's int8 graph, with gradients as if nothing were rounded: weights
-    in 7 bits by output, inputs in 8 bits over each row's own range, as ONNX Runtime's DynamicQuantizeLinear does.
+    in 7 bits by output, inputs in 8 bits over each row's own range, as ONNX Runtime's DynamicQuantizeLinear does,
+    but those of the inputs that set_apart names.
     keep [B, T, 1] is 1 where a token stands."""
 
     def linear(layer, x):
+        apart = getattr(layer, "apart", None)
+        if apart is None:
+            return coarse_linear(x, layer.weight, layer.bias)
+        rest = torch.ones(x.shape[-1], dtype=x.dtype, device=x.device)
+        rest[apart] = 0
+        return coarse_linear(x * rest, layer.weight * rest, layer.bias) + F.linear(x[..., apart], layer.weight[:, apart])
+
+    def coarse_linear(x, weights, bias):
         with torch.no_grad():
             real = x * keep
             low, high = real.amin((1, 2), keepdim=True).clamp(max=0), real.amax((1, 2), keepdim=True).clamp(min=0)
             step = ((high - low) / 255).clamp(min=1e-8)
             zero = (-low / step).round()
             coarse = (((x / step).round() + zero).clamp(0, 255) - zero) * step
-            scale = layer.weight.abs().amax(1, keepdim=True).clamp(min=1e-8) / 64
-            weight = (layer.weight / scale).round() * scale
-        return F.linear(x + (coarse - x).detach(), layer.weight + (weight - layer.weight).detach(), layer.bias)
+            scale = weights.abs().amax(1, keepdim=True).clamp(min=1e-8) / 64
+            weight = (weights / scale).round() * scale
+        return F.linear(x + (coarse - x).detach(), weights + (weight - weights).detach(), bias)
 
     return linear
 
@@ -133,6 +143,38 @@ def middle(net, batches):
         hook.remove()
     usual = first / n
     return usual.float(), (second / n - usual.square()).clamp(min=0).sqrt().float()
+
+
+# An input of a linear layer stands apart when its largest value is this many times what the 17th largest reaches.
+FAR, MOST = 2.0, 4
+
+
+@torch.no_grad()
+def set_apart(net, corpus, enc):
+    """Finds the few inputs of each feed-forward half whose values are many times those of all others on lines of the
+    corpus, and notes them as `apart` of its linear layers: one range in 8 bits over such values leaves the others a
+    few steps (Dettmers et al. 2022, arXiv:2208.07339, who multiply them apart too)."""
+    parts = [part for layer in net.layers for part in (layer.up, layer.down)]
+    largest = [torch.zeros(part.in_features, device=part.weight.device) for part in parts]
+
+    def watch(n):
+        def look(_, ins):
+            largest[n] = torch.maximum(largest[n], ins[0].abs().amax((0, 1)))
+        return look
+
+    hooks = [part.register_forward_pre_hook(watch(n)) for n, part in enumerate(parts)]
+    low, net.low = net.low, False
+    for r in list(data.corpus(f"{corpus}/train"))[::40]:
+        ids = torch.tensor([tokenizer.arrange(enc.tokens(r.text), [(w, enc.tokens(t)) for w, t in r.context])],
+                           device=net.head.weight.device)
+        net.features(ids, torch.ones_like(ids))
+    net.low = low
+    for hook in hooks:
+        hook.remove()
+    for part, top in zip(parts, largest):
+        order = top.argsort(descending=True)
+        far = order[:MOST][top[order[:MOST]] > FAR * top[order[16]]]
+        part.apart = far.sort().values if len(far) else None
 
 
 def restore(saved, size, dropout=0.0):

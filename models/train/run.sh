@@ -53,8 +53,8 @@ for round in $(seq 1 "$rounds"); do
   last=$work/blend$round.pt
 done
 [ -f "$work/student/final.pt" ] || $train --out "$work/student" --stage distil --teachers "$last" --keep 1,3,5,7,9,11 --ffn 768 --steps "$steps_student" --lr 4e-4 --int8 .25 --seed 22
-"$py" export.py --from "$last" --weights "$encoder" --work "$work" --name teacher
-"$py" export.py --from "$work/student/final.pt" --weights "$encoder" --work "$work" --name student --to "$work/student.onnx"
+"$py" export.py --from "$last" --corpus "$here/corpus" --weights "$encoder" --work "$work" --name teacher
+"$py" export.py --from "$work/student/final.pt" --corpus "$here/corpus" --weights "$encoder" --work "$work" --name student --to "$work/student.onnx"
 "$py" fit.py $common --weights "$encoder" --linear "$linear" --work "$work"
 "$py" fit.py $common --weights "$encoder" --linear "$linear" --work "$work" --graph "$work/student.onnx" --to "$work/student.json"
 "$py" evade.py "$tests"

@@ -319,7 +319,10 @@ def main():
                 break
             rate = a.lr * min(1.0, (step + 1) / a.warm) * max(0.0, 1 - gone(step))
             opt.param_groups[0]["lr"], opt.param_groups[1]["lr"] = rate, rate * 5
-            net.low = a.int8 > 0 and gone(step) >= 1 - a.int8
+            low = a.int8 > 0 and gone(step) >= 1 - a.int8
+            if low and not net.low:
+                model.set_apart(net, a.corpus, enc)
+            net.low = low
             ids, mask, y, w, any_of = tensors(batch, device)
             if teachers:
                 with torch.no_grad():
@@ -350,6 +353,8 @@ def main():
                             "spent": time.time() - started}, last + ".new")
                 os.replace(last + ".new", last)
     net.load_state_dict(average)
+    if a.int8 > 0:
+        model.set_apart(net, a.corpus, enc)
     net.low = a.int8 > 0
     report(net, valid, enc, log)
     torch.save({"average": {n: q.cpu() for n, q in average.items()}, "step": step, "seed": a.seed, "stage": a.stage},
