@@ -3,6 +3,7 @@
 // wiped at any time: the sweeper sends again what has no verdict.
 //
 // The package holds the task types and queue names, the relay that empties
-// the outbox, the servers that workers register with, and the Redis that
-// `nightlight up` starts for itself. Nothing that a child wrote passes here.
+// the outbox, the bell by which it wakes idle servers in any process, the
+// servers that workers register with, and the Redis that `nightlight up`
+// starts for itself. Nothing that a child wrote passes here.
 package queue

@@ -135,6 +135,85 @@ func TestEveryWakeUpInTheOutboxReachesAHandler(t *testing.T) {
 	})
 }
 
+// counted is a connection whose clients count their questions for work.
+type counted struct {
+	asynq.RedisConnOpt
+	asked *atomic.Int32
+}
+
+func (c counted) MakeRedisClient() any {
+	client := dial(c.RedisConnOpt)
+	client.AddHook(countHook{c.asked})
+	return client
+}
+
+type countHook struct{ asked *atomic.Int32 }
+
+func (h countHook) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h countHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (h countHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if asksForWork(cmd) {
+			h.asked.Add(1)
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func TestAnIdleServerLeavesRedisAloneUntilTheRelayRings(t *testing.T) {
+	each(t, func(t *testing.T, r *Redis) {
+		var asked atomic.Int32
+		handled := make(chan string, 1)
+		h := func(_ context.Context, id string) error { handled <- id; return nil }
+		classes, _ := Classes(2, "text")
+		opt := counted{r.Opt, &asked}
+		running(t, NewServers(opt, classes, map[Stage]Handler{StageJudge: h}, nil, quiet(), 5*time.Second).Run)
+		eventually(t, "first questions", func() bool { return asked.Load() >= 4 })
+		began, before := time.Now(), asked.Load()
+		time.Sleep(2 * time.Second)
+		rests := int32(time.Since(began)/longestRest) + 2
+		if n := asked.Load() - before; n < 4 || n > 2*rests {
+			t.Errorf("questions of an idle server: got %d in %v, want at most %d: one for each of two queues a rest", n, time.Since(began), 2*rests)
+		}
+
+		b := &box{sent: map[int64]bool{}, rows: []Outgoing{{1, Task{Subject: "a", Stage: StageJudge, Queue: QueueUrgent}}}}
+		running(t, NewRelay(b, r.Opt, quiet(), 20*time.Millisecond).Run)
+		if got := <-handled; got != "a" {
+			t.Errorf("handled: got %q", got)
+		}
+	})
+}
+
+func TestARingIsHeardByTheClassThatServesTheQueue(t *testing.T) {
+	ended := make(chan struct{})
+	defer close(ended)
+	s := newSleeper(map[string]int{QueueUrgent: 9, QueueText: 1}, ended)
+	s.hear(QueuePhoto + "," + QueueEffects)
+	if len(s.rung) != 0 {
+		t.Error("rung for the queues of others")
+	}
+	s.hear(QueuePhoto + "," + QueueText)
+	s.hear(QueueUrgent)
+	if len(s.rung) != 1 {
+		t.Error("not rung, or a second ring had to wait for the first to be heard")
+	}
+
+	asks := redis.NewCmd(t.Context(), "evalsha", "sum", 4, "asynq:{text}:pending", "asynq:{text}:paused", "asynq:{text}:active", "asynq:{text}:lease", 1, "x")
+	sent := 0
+	process := s.ProcessHook(func(context.Context, redis.Cmder) error { sent++; return redis.Nil })
+	s.empty.Store(2)
+	if err := process(t.Context(), asks); !errors.Is(err, redis.Nil) || sent != 1 {
+		t.Errorf("a question after a ring: got %v, sent %d", err, sent)
+	}
+	if len(s.rung) != 0 {
+		t.Error("a ring that came before the question was not heard")
+	}
+}
+
 func TestAnEqualWakeUpThatRedisStillHasCountsAsSent(t *testing.T) {
 	each(t, func(t *testing.T, r *Redis) {
 		task := Task{Subject: "a", Stage: StageJudge, Queue: QueueText}
@@ -251,7 +330,7 @@ func TestAcknowledgedTasksSurviveTheDeathOfRedis(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	relay.client.Close()
+	relay.redis.Close()
 	if err := syscall.Kill(first.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +353,7 @@ func TestAcknowledgedTasksSurviveTheDeathOfRedis(t *testing.T) {
 func TestRedisHoldsOnlyIds(t *testing.T) {
 	each(t, func(t *testing.T, r *Redis) {
 		relay := NewRelay(&box{sent: map[int64]bool{}}, r.Opt, quiet(), time.Hour)
-		defer relay.client.Close()
+		defer relay.redis.Close()
 		if err := relay.send(t.Context(), Task{Subject: "the-id", Stage: StageJudge, Queue: QueueText}); err != nil {
 			t.Fatal(err)
 		}

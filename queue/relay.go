@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 )
 
 // Outbox is the table that the relay empties; queue/store implements it.
@@ -28,6 +30,7 @@ type Outgoing struct {
 // Relay moves wake-ups from the outbox to Asynq.
 type Relay struct {
 	outbox Outbox
+	redis  redis.UniversalClient
 	client *asynq.Client
 	log    *slog.Logger
 	wake   chan struct{}
@@ -39,8 +42,9 @@ const relayBatch = 200
 
 // NewRelay returns a relay that looks at the outbox when Wake is called and
 // at least once every interval.
-func NewRelay(outbox Outbox, redis asynq.RedisConnOpt, log *slog.Logger, every time.Duration) *Relay {
-	return &Relay{outbox: outbox, client: asynq.NewClient(redis), log: log, wake: make(chan struct{}, 1), every: every}
+func NewRelay(outbox Outbox, opt asynq.RedisConnOpt, log *slog.Logger, every time.Duration) *Relay {
+	c := dial(opt)
+	return &Relay{outbox: outbox, redis: c, client: asynq.NewClientFromRedisClient(c), log: log, wake: make(chan struct{}, 1), every: every}
 }
 
 // Wake asks for a round now. It never blocks.
@@ -55,7 +59,7 @@ func (r *Relay) Wake() {
 // per change and tried again; nothing is lost, because rows stay in the outbox
 // until Redis has taken them.
 func (r *Relay) Run(ctx context.Context) error {
-	defer r.client.Close()
+	defer r.redis.Close()
 	tick := time.NewTicker(r.every)
 	defer tick.Stop()
 	failing := false
@@ -84,20 +88,28 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 }
 
-// round sends one batch and returns how many it took.
+// round sends one batch and returns how many it took. The bell rings for the
+// first wake-up of a queue at once, and again when all are there.
 func (r *Relay) round(ctx context.Context) (int, error) {
 	rows, err := r.outbox.TakeOutbox(ctx, relayBatch)
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
 	sent := make([]int64, 0, len(rows))
+	var queues []string
 	var failed error
 	for _, row := range rows {
-		if err := r.send(ctx, row.Task); err != nil {
-			failed = err
+		if failed = r.send(ctx, row.Task); failed != nil {
 			break
 		}
 		sent = append(sent, row.ID)
+		if !slices.Contains(queues, row.Task.Queue) {
+			queues = append(queues, row.Task.Queue)
+			ring(ctx, r.redis, row.Task.Queue)
+		}
+	}
+	if len(sent) > len(queues) {
+		ring(ctx, r.redis, queues...)
 	}
 	if len(sent) > 0 {
 		if err := r.outbox.MarkSent(ctx, sent); err != nil {

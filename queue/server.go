@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -24,18 +25,15 @@ type Class struct {
 	Name        string
 	Queues      map[string]int // queue → weight
 	Concurrency int
-	// Check is how long an idle server waits before it looks again. It bounds
-	// the idle pick-up time; each look costs a Redis command.
-	Check time.Duration
 }
 
 // Classes returns the classes that serve the named queues; none means all.
 func Classes(cores int, only ...string) ([]Class, error) {
 	all := []Class{
-		{"text", map[string]int{QueueUrgent: 9, QueueText: 1}, max(4, 2*cores), 10 * time.Millisecond},
-		{"photo", map[string]int{QueuePhoto: 1}, max(2, cores), 30 * time.Millisecond},
-		{"video", map[string]int{QueueVideo: 1}, max(1, cores/2), 100 * time.Millisecond},
-		{"effects", map[string]int{QueueEffects: 1}, 8, 100 * time.Millisecond},
+		{"text", map[string]int{QueueUrgent: 9, QueueText: 1}, max(4, 2*cores)},
+		{"photo", map[string]int{QueuePhoto: 1}, max(2, cores)},
+		{"video", map[string]int{QueueVideo: 1}, max(1, cores/2)},
+		{"effects", map[string]int{QueueEffects: 1}, 8},
 	}
 	if len(only) == 0 {
 		return all, nil
@@ -74,36 +72,53 @@ func NewServers(redis asynq.RedisConnOpt, classes []Class, handlers map[Stage]Ha
 // Run serves until ctx ends, then drains: no new task is taken, tasks in
 // flight get the drain time, and what does not finish is handed back.
 func (s *Servers) Run(ctx context.Context) error {
-	var started []*asynq.Server
-	defer func() {
-		done := make(chan struct{})
-		for _, srv := range started {
-			go func() { srv.Shutdown(); done <- struct{}{} }()
-		}
-		for range started {
-			<-done
-		}
-	}()
-	for _, c := range s.classes {
-		srv := asynq.NewServer(s.redis, s.config(c))
+	var running sync.WaitGroup
+	defer running.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	bell := dial(s.redis)
+	defer bell.Close()
+	rings := bell.Subscribe(ctx, bellChannel)
+	defer rings.Close()
+
+	sleepers := make([]*sleeper, len(s.classes))
+	for i, c := range s.classes {
+		client := dial(s.redis)
+		sleepers[i] = newSleeper(c.Queues, ctx.Done())
+		client.AddHook(sleepers[i])
+		srv := asynq.NewServerFromRedisClient(client, s.config(c))
 		mux := asynq.NewServeMux()
 		for stage, h := range s.handlers {
 			mux.HandleFunc(string(stage), s.handle(h))
 		}
 		if err := srv.Start(mux); err != nil {
+			client.Close()
 			return fmt.Errorf("start %s workers: %w", c.Name, err)
 		}
-		started = append(started, srv)
+		running.Go(func() {
+			<-ctx.Done()
+			srv.Shutdown()
+			client.Close()
+		})
 	}
-	<-ctx.Done()
-	return nil
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case m := <-rings.Channel():
+			for _, s := range sleepers {
+				s.hear(m.Payload)
+			}
+		}
+	}
 }
 
 func (s *Servers) config(c Class) asynq.Config {
 	return asynq.Config{
 		Concurrency:              c.Concurrency,
 		Queues:                   c.Queues,
-		TaskCheckInterval:        c.Check,
+		TaskCheckInterval:        pause,
 		DelayedTaskCheckInterval: time.Second,
 		RetryDelayFunc:           retryDelay,
 		ShutdownTimeout:          s.drain,
