@@ -8,8 +8,8 @@ the best points are one probability for all; so one shift puts it at 0.5, the lo
 two budgets: the share of harmless everyday messages that may reach the point of any label (ANY), and
 of hard negatives that of a wrong one (WRONG). A miss of an urgent label costs URGENT_COST times as
 much. Both are counted on lines by authors who wrote nothing to train on. For the two labels that
-public sets test, the point with the best mean macro-F1 on those sets' development splits is taken
-where it lies above what everyday chat demands. Only held-out rows with a training licence are used.
+public sets test, a point of the best macro-F1 on those sets' development splits is taken, where it
+lies above what everyday chat demands. Only held-out rows with a training licence are used.
 """
 import json
 import math
@@ -79,6 +79,17 @@ def macro_f1(hit, gold):
     return float(np.mean(out))
 
 
+def lowest_near_best(grid, z, gold, draws=400, seed=1):
+    """Of ascending thresholds the lowest, which misses least, whose macro-F1 is within one standard error of the best one's
+    (the rule of Breiman et al. 1984; the error by a seeded bootstrap of the rows). The curve is flat at its top: where exactly
+    its highest point lies is chance, and moved by more than a logit from one training to the next."""
+    score = [macro_f1(z >= t, gold) for t in grid]
+    best = int(np.argmax(score))
+    hit, rng = z >= grid[best], np.random.default_rng(seed)
+    drawn = [macro_f1(hit[at], gold[at]) for at in rng.integers(0, len(z), (draws, len(z)))]
+    return float(min(t for t, s in zip(grid, score) if s >= score[best] - np.std(drawn)))
+
+
 def fit(z, rows):
     """({label: {"zh"|"en": (a, b)}}, metrics)."""
     src = np.array([r.src for r in rows])
@@ -111,7 +122,7 @@ def fit(z, rows):
         low, high = (shift, high) if noise <= ANY and wrong <= WRONG else (low, shift)
     points = {name: {code: (-(b + low) / a, above(z[near & (lang == code), i], FLOOR)) for code, (a, b) in lines[name].items()}
               for i, name in enumerate(LABELS)}
-    public_points(z, src, lang, own, y, gold, points)
+    public_points(z, src, gold, points)
     table = {name: {code: (lines[name][code][0], -lines[name][code][0] * points[name][code][0]) for code in ("en", "zh")} for name in LABELS}
     p = apply(z, lang, table)
     metrics = {"labels": {}, "shift": low}
@@ -130,15 +141,14 @@ def fit(z, rows):
     return table, metrics
 
 
-def public_points(z, src, lang, own, y, gold, points):
+def public_points(z, src, gold, points):
     """Moves insult and hate to where development splits of public sets want them, above the floors:
-    hate in English by EDOS dev and our own texts, both in Chinese together by COLD dev."""
+    hate in English by EDOS dev, both in Chinese together by COLD dev."""
     i = INDEX["bullying.hate"]
-    at, mine = src == "edos-dev", own & (lang == "en")
+    at = src == "edos-dev"
     floor = points["bullying.hate"]["en"][1]
     grid = np.maximum(np.quantile(z[at, i], np.linspace(0.3, 0.97, 90)), floor)
-    score = [macro_f1(z[at, i] >= t, gold[at]) + macro_f1(z[mine, i] >= t, y[mine, i]) for t in grid]
-    points["bullying.hate"]["en"] = (float(grid[int(np.argmax(score))]), floor)
+    points["bullying.hate"]["en"] = (lowest_near_best(grid, z[at, i], gold[at]), floor)
 
     at = src == "cold-dev"
     pair = ["bullying.insult", "bullying.hate"]
