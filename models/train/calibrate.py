@@ -7,9 +7,9 @@ an intercept a script that leans on the label's own. When false alarms of all la
 the best points are one probability for all; so one shift puts it at 0.5, the lowest that keeps to
 two budgets: the share of harmless everyday messages that may reach the point of any label (ANY), and
 of hard negatives that of a wrong one (WRONG). A miss of an urgent label costs URGENT_COST times as
-much. Both are counted on lines by authors who wrote nothing to train on. For the two labels that
-public sets test, a point of the best macro-F1 on those sets' development splits is taken, where it
-lies above what everyday chat demands. Only held-out rows with a training licence are used.
+much. Both are counted on lines by authors who wrote nothing to train on. The two labels that
+public sets test follow macro-F1 on those sets' development splits, where everyday chat lets them.
+Only held-out rows with a training licence are used.
 """
 import json
 import math
