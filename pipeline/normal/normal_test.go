@@ -66,6 +66,9 @@ func TestDisguisedWordsAreReadAsWhatTheySay(t *testing.T) {
 		{"a penguin", "加我🐧", "加我qq"},
 		{"a ball", "球球号多少", "qq多少"},
 		{"four strokes", "你怎么还不亖", "你怎么还不死"},
+		{"initials of an insult in their place", "你个fw别玩了", "你个废物别玩了"},
+		{"a coined word", "go unalive yourself", "go kill yourself"},
+		{"a word of dealers", "飞叶子不", "抽大麻不"},
 		{"an emoji for a place", "🔫🏫 tmrw", "gun school tmrw"},
 		{"a green heart", "加💚", "加微信"},
 		{"split characters", "加彳山兀攵亻言", "加微信"},
@@ -94,11 +97,11 @@ var benign = []string{
 	"ni hao", "wo ai beijing", "bo po mo fo", "shang xue", "xue sheng", "zi xing che", "wo de ming zi jiao xiao ming", "Jiawei is my friend", "Zisha teapot",
 	"去死海旅游", "死记硬背", "四十四只石狮子", "去4班", "去4号楼", "8点半", "6月1日", "5毛钱", "第4名", "哈哈哈哈", "66666", "23333", "啊啊啊啊啊",
 	"加一勺盐 两勺糖", "200克面粉 3个鸡蛋", "3/4杯牛奶", "打4折", "不要火", "我想吃火锅", "别高速开车", "别告白", "家微波炉", "小明的微信头像", "微信支付",
-	"привет мир", "это кот", "καλημέρα", "こんにちは", "안녕하세요", "café résumé", "naïve", "El niño", "100%", "C++", "C3PO and R2D2", "k12 school", "🎂🎉", "😂😂😂", "❤️", "🐧好可爱", "💚💚", "大草原", "煞风景", "沙比亚", "杀毒软件", "傻傻的小狗", "球球加油", "企鹅号召大家", "不想祸害人家", "手机好用不", "加我围脖", "XXX同学", "3+v=5", "a+v", "AAAA级景区",
+	"привет мир", "это кот", "καλημέρα", "こんにちは", "안녕하세요", "café résumé", "naïve", "El niño", "100%", "C++", "C3PO and R2D2", "k12 school", "🎂🎉", "😂😂😂", "❤️", "🐧好可爱", "💚💚", "大草原", "煞风景", "沙比亚", "杀毒软件", "傻傻的小狗", "球球加油", "fw 190 战斗机", "NT$100", "nt工作站", "zz睡着了", "nc机床", "rz考试", "叶子飞了", "unaliveness", "企鹅号召大家", "不想祸害人家", "手机好用不", "加我围脖", "XXX同学", "3+v=5", "a+v", "AAAA级景区",
 }
 
 func TestBenignTextsKeepTheirMeaning(t *testing.T) {
-	harmful := []string{"自杀", "微信", "去死", "傻逼", "约炮", "裸照", "kill", "kys", "secret", "sex", "qq", "告诉", "转我"}
+	harmful := []string{"自杀", "微信", "去死", "傻逼", "约炮", "裸照", "kill", "kys", "secret", "sex", "qq", "告诉", "转我", "废物", "脑残", "脑瘫", "智障", "弱智", "大麻"}
 	for _, text := range benign {
 		folded := Fold(text)
 		for _, v := range Readings(text)[1:] {
