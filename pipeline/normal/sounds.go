@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -132,6 +133,8 @@ func (t *table) readSounds() {
 		slices.SortStableFunc(all, func(a, b uint16) int { return int(m.alone[a]) - int(m.alone[b]) })
 		t.common[s] = all[:min(len(all), widest)]
 	}
+	// A syllable of which no character is in the list, such as nou, cannot be written out.
+	maps.DeleteFunc(t.syllables, func(_ string, s uint16) bool { return len(t.common[s]) == 0 })
 	each(englishText, func(words, _ string) {
 		for _, w := range strings.Fields(words) {
 			t.english[w] = true

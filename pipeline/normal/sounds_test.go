@@ -55,3 +55,15 @@ func TestATableThatIsCutShortIsAnError(t *testing.T) {
 		}
 	}
 }
+
+func TestEverySyllableIsReadOrLeftAsItIs(t *testing.T) {
+	for _, syllable := range tables().readings[1:] {
+		for _, text := range []string{"我想死 " + syllable, syllable + syllable, "hei " + syllable + " ni hao", "你QQ " + syllable + "多少"} {
+			for _, v := range Readings(text) {
+				if v.Text == "" {
+					t.Errorf("%q: the %s reading is empty", text, v.Name)
+				}
+			}
+		}
+	}
+}

@@ -28,60 +28,94 @@ func codes() []code {
 	}
 }
 
-// number is a run of digits as people write them: with blanks, dashes, Chinese
-// numerals, 幺 for one.
+// number is digits as people write them: with blanks, dashes, Chinese numerals,
+// 幺 for one.
 type number struct {
 	digits   string
 	from, to int
 	words    bool // any digit was a Chinese numeral
-	gaps     int
+	alone    bool // no other long number stands beside it
 }
 
-// longestNumber is the longest run that is read; longer ones are no number of
-// a person.
+// longestNumber is the longest number that is read; longer ones are no number
+// of a person.
 const longestNumber = 24
 
-// numbers returns the runs of at least six digits in text.
-func numbers(text string) []number {
-	var all []number
-	var digits [longestNumber]byte
-	n, from, to, gap, gaps, words := 0, 0, 0, 0, 0, false
-	flush := func() {
-		if n >= 6 && n <= longestNumber {
-			all = append(all, number{string(digits[:n]), from, to, words, gaps})
-		}
-		n, gap, gaps, words = 0, 0, 0, false
-	}
+// part is the digits of a run between two gaps or changes of script.
+type part struct {
+	first, end int // of the run's digits
+	from, to   int // of the text
+	words      bool
+}
+
+// numbers gives try what may be a number of six digits or more: each run of digits
+// as a whole, and where try refuses that, its parts and the parts that follow one
+// another, since "8点" or "一起" may stand right behind a number. Digits that
+// are all spelt one by one are a whole or nothing. It goes on behind what try takes.
+func numbers(text string, try func(number) bool) {
+	var digitsBuffer [64]byte
+	var partsBuffer [16]part
+	digits, parts, gap := digitsBuffer[:0], partsBuffer[:0], 0
 	for i, r := range text {
-		if r >= 0x80 && n == 0 && !chineseDigit(r) || r < 0x80 && n == 0 && (r < '0' || r > '9') {
+		d, size := digitOf(r), 1
+		if d == 0 && len(parts) == 0 {
 			continue
 		}
-		d, size := digitOf(r), 1
 		if r >= 0x80 {
 			size = 3
 		}
 		switch {
 		case d != 0:
-			if n == 0 {
-				from = i
+			if last := len(parts) - 1; last < 0 || gap > 0 || parts[last].words != (r >= 0x80) {
+				parts = append(parts, part{first: len(digits), from: i, words: r >= 0x80})
 			}
-			if n < longestNumber {
-				digits[n] = d
-			}
-			n++
-			to, gap, words = i+size, 0, words || r >= 0x80
+			digits = append(digits, d)
+			last := &parts[len(parts)-1]
+			last.end, last.to, gap = len(digits), i+size, 0
 		case (r == ' ' || r == '-' || r == '.' || r == '(' || r == ')' || r == '_' || r == '~' || r == '、' || r == '。' || r == '/') && gap < 2:
 			gap++
-			gaps++
 		default:
-			flush()
+			within(digits, parts, try)
+			digits, parts, gap = digits[:0], parts[:0], 0
 		}
 	}
-	flush()
-	return all
+	within(digits, parts, try)
 }
 
-func chineseDigit(r rune) bool { return digitOf(r) != 0 }
+// within gives try the numbers of one run.
+func within(digits []byte, parts []part, try func(number) bool) {
+	if len(digits) < 6 {
+		return
+	}
+	all := string(digits)
+	join := func(i, k int) number {
+		n := number{digits: all[parts[i].first:parts[k].end], from: parts[i].from, to: parts[k].to, alone: true}
+		for _, p := range parts[i : k+1] {
+			n.words = n.words || p.words
+		}
+		const long = 3
+		if i > 0 && parts[i-1].end-parts[i-1].first >= long || k+1 < len(parts) && parts[k+1].end-parts[k+1].first >= long {
+			n.alone = false
+		}
+		return n
+	}
+	if len(digits) <= longestNumber && try(join(0, len(parts)-1)) || len(parts) == 1 {
+		return
+	}
+	for i := 0; i < len(parts); i++ {
+		last := i
+		for last+1 < len(parts) && parts[last+1].end-parts[i].first <= longestNumber {
+			last++
+		}
+		for k := last; k >= i && parts[k].end-parts[i].first >= 6; k-- {
+			oneByOne := parts[k].end-parts[i].first == k-i+1
+			if !oneByOne && parts[k].end-parts[i].first <= longestNumber && try(join(i, k)) {
+				i = k
+				break
+			}
+		}
+	}
+}
 
 func digitOf(r rune) byte {
 	if r >= '0' && r <= '9' {
@@ -116,7 +150,7 @@ func digitOf(r rune) byte {
 // spelt, and numbers with a country code or a North American shape.
 func phones(text string) []hit {
 	var hits []hit
-	for _, n := range numbers(text) {
+	numbers(text, func(n number) bool {
 		digits := n.digits
 		before := text[max(0, n.from-24):n.from]
 		after := text[n.to:min(len(text), n.to+12)]
@@ -127,13 +161,13 @@ func phones(text string) []hit {
 			score = 0.8
 		case plus && len(digits) >= 9 && len(digits) <= 14 && !n.words:
 			score = 0.75
-		case northAmerican(text[n.from:n.to]):
+		case n.alone && northAmerican(text[n.from:n.to]):
 			score = 0.65
 		default:
-			continue
+			return false
 		}
 		if has(before, "单号", "订单", "快递", "编号", "客服", "order", "tracking", "isbn", "uid", "流水", "学号", "卡号", "热线", "举报") || strings.HasPrefix(after, "元") {
-			continue
+			return true
 		}
 		if has(before, "我", "打给", "call", "text", "my", "mine", "me", "联系", "号码", "电话", "手机") {
 			score = min(score+0.1, 0.9)
@@ -143,7 +177,8 @@ func phones(text string) []hit {
 			label, score = pipeline.BullyingDoxxing, 0.6
 		}
 		hits = append(hits, hit{label, score, n.from, n.to})
-	}
+		return true
+	})
 	return hits
 }
 
@@ -177,15 +212,17 @@ func has(text string, words ...string) bool {
 // a check sum over the others (GB 11643).
 func identityCards(text string) []hit {
 	var hits []hit
-	for _, n := range numbers(text) {
+	numbers(text, func(n number) bool {
 		digits, to := n.digits, n.to
 		if len(digits) == 17 && to < len(text) && text[to] == 'x' {
 			digits, to = digits+"x", to+1
 		}
-		if identityCard(digits) {
-			hits = append(hits, hit{pipeline.PrivacyGives, 0.95, n.from, to})
+		if !identityCard(digits) {
+			return false
 		}
-	}
+		hits = append(hits, hit{pipeline.PrivacyGives, 0.95, n.from, to})
+		return true
+	})
 	return hits
 }
 
