@@ -29,22 +29,27 @@ func (s *Scorer) Files(ctx context.Context, files []string, limits media.Limits,
 	enc.SetEscapeHTML(false)
 	for _, name := range files {
 		a := s.file(ctx, name, limits)
+		if ctx.Err() != nil {
+			return bad, ctx.Err() // a file that was cut short gets no answer
+		}
 		if a.Error != "" {
 			bad++
 		}
 		if err := enc.Encode(a); err != nil {
 			return bad, fmt.Errorf("write answer: %w", err)
 		}
-		if ctx.Err() != nil {
-			return bad, ctx.Err()
-		}
 	}
 	return bad, nil
 }
 
-func (s *Scorer) file(ctx context.Context, name string, limits media.Limits) MediaAnswer {
+func (s *Scorer) file(ctx context.Context, name string, limits media.Limits) (a MediaAnswer) {
 	id, _ := json.Marshal(name)
-	a := MediaAnswer{Answer: Answer{ID: id}, OCR: json.RawMessage("[]"), Transcript: json.RawMessage("[]")}
+	a = MediaAnswer{Answer: Answer{ID: id}, OCR: json.RawMessage("[]"), Transcript: json.RawMessage("[]")}
+	defer func() {
+		if recover() != nil {
+			a.Error, a.Signals, a.Action = "panic", nil, ""
+		}
+	}()
 	data, kind, err := readMedia(name, limits)
 	a.Kind = kind
 	if err != nil {

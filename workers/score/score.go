@@ -63,7 +63,8 @@ const maxLine = 4 << 20
 
 // Lines reads JSON lines from r and writes one answer a line to w, in order,
 // with memory that does not grow with the number of lines. A bad line gets an
-// answer with an error. bad counts those; err is a failure to read or write.
+// answer with an error. bad counts those; err is a failure to read or write, or
+// the end of ctx, which does not wait for the next line.
 func (s *Scorer) Lines(ctx context.Context, r io.Reader, w io.Writer) (bad int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -76,25 +77,53 @@ func (s *Scorer) Lines(ctx context.Context, r io.Reader, w io.Writer) (bad int, 
 	}()
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
-	for slot := range queue {
+	for {
+		var slot chan Answer
+		open := false
+		select {
+		case slot, open = <-queue:
+		case <-ctx.Done(): // the reader may wait for a line that never comes
+		}
+		if !open {
+			break
+		}
 		a := <-slot
+		if ctx.Err() != nil {
+			break // a line that was cut short gets no answer
+		}
 		if a.Error != "" {
 			bad++
 		}
-		if err := enc.Encode(a); err != nil {
+		err := enc.Encode(a)
+		if err == nil && len(queue) == 0 {
+			err = out.Flush()
+		}
+		if err != nil {
 			cancel()
-			for slot := range queue { // lets the reader end
-				<-slot
-			}
+			s.settle(queue)
 			return bad, fmt.Errorf("write answer: %w", err)
 		}
-		if len(queue) == 0 {
-			if err := out.Flush(); err != nil {
-				return bad, fmt.Errorf("write answer: %w", err)
-			}
-		}
+	}
+	if ctx.Err() != nil {
+		s.settle(queue)
+		return bad, errors.Join(ctx.Err(), out.Flush())
 	}
 	return bad, errors.Join(<-readErr, out.Flush())
+}
+
+// settle waits for the lines that are being judged, whose context has ended.
+func (s *Scorer) settle(queue <-chan chan Answer) {
+	for {
+		select {
+		case slot, open := <-queue:
+			if !open {
+				return
+			}
+			<-slot
+		default:
+			return
+		}
+	}
 }
 
 // read starts one judging a line. The queue's capacity bounds how many run.

@@ -131,6 +131,29 @@ func TestABadLineIsAnsweredAndTheRestGoesOn(t *testing.T) {
 	}
 }
 
+func TestASignalEndsItWhileItWaitsForTheNextLine(t *testing.T) {
+	in, feed := io.Pipe()
+	defer feed.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	out, answers := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := scorer(2).Lines(ctx, in, answers)
+		ended <- err
+	}()
+	if _, err := fmt.Fprintln(feed, `{"id":1,"text":"a"}`); err != nil {
+		t.Fatal(err)
+	}
+	var a Answer
+	if err := json.NewDecoder(out).Decode(&a); err != nil || len(a.Signals) == 0 {
+		t.Fatalf("first line: %+v, %v", a, err)
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that it was cancelled", err)
+	}
+}
+
 func TestMemoryDoesNotGrowWithTheInput(t *testing.T) {
 	// The reader may be at most Parallel lines ahead of the writer: a writer
 	// that stops must stop the reader.
