@@ -4,27 +4,28 @@ SHELL := /bin/bash
 CACHE := $(CURDIR)/.cache
 BIN := $(CURDIR)/bin/nightlight
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
-GO_SOURCES = $(shell find . -path ./.cache -prune -o \( -name '*.go' -o -name '*.html' -o -name '*.sql' -o -name '*.yaml' -o -name '*.css' -o -name '*.js' -o -name '*.json' \) -print) go.mod go.sum
+# All that may be compiled or embedded: tables, templates and styles too.
+GO_SOURCES = $(shell find main.go go.mod go.sum api eval models pipeline queue workers \( -path models/train -o -path models/weights -o -name testdata \) -prune -o -type f ! -name '*_test.go' ! -name '*.md' -print)
 
-.PHONY: help setup up up-scale test test-setup check bench hostile fuzz clean
+.PHONY: help setup up up-scale test test-setup check bench hostile fuzz clean apt-run apt-test
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-setup: $(CACHE)/apt-run.done $(BIN) ## install what is missing, fetch and convert models, build ./bin/nightlight
+setup: apt-run $(BIN) ## install what is missing, fetch and convert models, build ./bin/nightlight
 	@$(BIN) models fetch
 
 up: setup ## run it: sample messages, photos and a clip, a table of verdicts, then serve (ONCE=1 stops after the table)
 	@$(BIN) up --samples $(if $(filter 1,$(ONCE)),--once)
 
-up-scale: setup $(CACHE)/bin/versitygw $(CACHE)/apt-test.done ## the same with PostgreSQL, Redis, an S3 server and separate processes
+up-scale: setup $(CACHE)/bin/versitygw apt-test ## the same with PostgreSQL, Redis, an S3 server and separate processes
 	@.ci/scale
 
 test: test-setup ## set up and run every test with the race detector
 	@.ci/static
 	NIGHTLIGHT_VERSITYGW=$(CACHE)/bin/versitygw NIGHTLIGHT_TEST_BINARY=$(BIN) go test -race -timeout 30m ./...
 
-test-setup: setup $(CACHE)/bin/versitygw $(CACHE)/apt-test.done
+test-setup: setup $(CACHE)/bin/versitygw apt-test
 
 check: ## format, vet, import graph, build without cgo: what is quick
 	@.ci/static
@@ -48,13 +49,11 @@ $(BIN): $(GO_SOURCES)
 	@mkdir -p bin
 	@CGO_ENABLED=1 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN) .
 
-$(CACHE)/apt-run.done: .ci/apt
+apt-run:
 	@.ci/apt redis-server=redis-server ffmpeg=ffmpeg libturbojpeg.so.0=libturbojpeg0 libheif.so.1=libheif1
-	@mkdir -p $(CACHE) && touch $@
 
-$(CACHE)/apt-test.done: .ci/apt
+apt-test:
 	@.ci/apt postgres=postgresql chromium=chromium fonts=fonts-noto-cjk espeak-ng=espeak-ng
-	@mkdir -p $(CACHE) && touch $@
 
 $(CACHE)/peers/.done:
 	@echo "setup: installing the packages of the peers (npm)"
