@@ -127,8 +127,13 @@ func run(ctx context.Context, args []string) int {
 	}
 	err = parsed.Run()
 	switch {
-	case err == nil, errors.Is(err, context.Canceled) && ctx.Err() != nil:
+	case err == nil:
 		return 0
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		if slices.Contains([]string{"up", "api", "work"}, parsed.Command()) {
+			return 0 // to be stopped is how these end
+		}
+		err = errors.New("stopped before it was done")
 	case errors.Is(err, errNotWell):
 		return exitNotWell
 	}
@@ -176,6 +181,9 @@ func (f settingsFile) Validate(app *kong.Application) error {
 
 // Resolve gives the file's value of a flag, unless the environment has one.
 func (f settingsFile) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if len(flag.Tag.Envs) == 0 {
+		return nil, nil // not a setting: score's --media is files, the servers' is a store
+	}
 	for _, env := range flag.Tag.Envs {
 		if _, set := os.LookupEnv(env); set {
 			return nil, nil
@@ -435,6 +443,19 @@ func openExaminer(root string, settings models.Settings) (*examine.Examiner, *mo
 	return examiner, set, nil
 }
 
+// textsReady refuses to measure or tune without both text models: figures of
+// what is left would pass for those of the product.
+func textsReady(e *examine.Examiner, set *models.Set) error {
+	if e.Text != nil && e.Fallback != nil {
+		return nil
+	}
+	var missing []string
+	for _, f := range set.Missing() {
+		missing = append(missing, f.Source)
+	}
+	return fmt.Errorf("a text model is missing, see `nightlight models verify`; missing: %s", strings.Join(missing, ", "))
+}
+
 // newExaminer gives every classifier its place.
 func newExaminer(set *models.Set) (*examine.Examiner, error) {
 	decoder, err := media.NewDecoder(media.DecoderOptions{})
@@ -540,17 +561,46 @@ func (h *house) channels() (*webhook.Sender, notify.Channels, error) {
 	return sender, c, nil
 }
 
-// secretFile returns the secret in a file of mode 0600, made on first use.
-func secretFile(name string) (string, error) {
+// secretFile returns the secret in a file of mode 0600, made on first use. Of two
+// processes that start at once one makes it and both read it.
+func secretFile(name string) (secret string, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("secret of guardian notices: %w", err)
+		}
+	}()
 	b, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		b = []byte(webhook.NewSecret())
-		err = os.WriteFile(name, b, 0o600)
+		if err := writeOnce(name, webhook.NewSecret()); err != nil {
+			return "", err
+		}
+		b, err = os.ReadFile(name)
 	}
 	if err != nil {
-		return "", fmt.Errorf("secret of guardian notices: %w", err)
+		return "", err
 	}
-	return strings.TrimSpace(string(b)), nil
+	secret = strings.TrimSpace(string(b))
+	if _, err := webhook.Sign("try", time.Now(), nil, secret); err != nil {
+		return "", fmt.Errorf("%s: %w; delete it to have one made", name, err)
+	}
+	return secret, nil
+}
+
+// writeOnce makes a file of mode 0600 whole, or leaves the one that is there.
+func writeOnce(name, text string) error {
+	temp, err := os.CreateTemp(filepath.Dir(name), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp.Name()) }() // the link stays
+	_, err = temp.WriteString(text)
+	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(temp.Name(), name); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
 }
 
 // runWorkers serves the classes until ctx ends, then drains.
@@ -930,7 +980,7 @@ func addUser(ctx context.Context, st *store.Store, u credentialsUser) error {
 // --- score ---
 
 type scoreCommand struct {
-	MediaFiles []string `name:"media" help:"Judge these files instead of lines." type:"path" placeholder:"FILE" sep:"none"`
+	MediaFiles []string `name:"media" env:"-" help:"Judge these files instead of lines." type:"path" placeholder:"FILE" sep:"none"`
 	More       []string `arg:"" optional:"" help:"Further files after --media." type:"path"`
 	Policy     string   `help:"Policy file (default: the one built in)." type:"path" placeholder:"FILE"`
 	NoPolicy   bool     `help:"Leave the action out."`
@@ -1219,7 +1269,10 @@ func (c *evalRunCommand) Run(ctx context.Context) error {
 	}
 	defer set.Close()
 	defer examiner.Close()
-	if c.Control && examiner.Fallback != nil {
+	if err := textsReady(examiner, set); err != nil {
+		return err
+	}
+	if c.Control {
 		examiner.Text = examiner.Fallback
 	}
 	known, err := eval.Sets()
@@ -1290,6 +1343,9 @@ func (c *evalTuneCommand) Run(ctx context.Context) error {
 	}
 	defer set.Close()
 	defer examiner.Close()
+	if err := textsReady(examiner, set); err != nil {
+		return err
+	}
 	known, err := eval.Sets()
 	if err != nil {
 		return err
@@ -1361,7 +1417,10 @@ func (c *evalGateCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	worse := eval.Gate(before, after)
+	worse, err := eval.Gate(before, after)
+	if err != nil {
+		return wrongUse("%s: %w", c.Old, err)
+	}
 	for _, w := range worse {
 		fmt.Println(w)
 	}
@@ -1429,6 +1488,9 @@ func (c *evalBenchCommand) Run(ctx context.Context) error {
 	}
 	defer set.Close()
 	defer examiner.Close()
+	if err := textsReady(examiner, set); err != nil {
+		return err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return err

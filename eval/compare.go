@@ -2,6 +2,7 @@ package eval
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -54,6 +55,17 @@ func rates(list []Result) map[string]Interval {
 	return out
 }
 
+// dodged flattens results to what each way of rewriting costs.
+func dodged(list []Result) map[string]*Evasion {
+	out := map[string]*Evasion{}
+	for _, r := range list {
+		for kind, e := range r.Evasions {
+			out[r.Set+" "+kind] = e
+		}
+	}
+	return out
+}
+
 // Compare prints the figures of both runs side by side.
 func Compare(w io.Writer, old, new []Result) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
@@ -70,6 +82,14 @@ func Compare(w io.Writer, old, new []Result) error {
 	for _, name := range slices.Sorted(maps.Keys(rb)) {
 		fmt.Fprintf(t, "%s held\t%s\t%s\n", name, percent(ra[name]), percent(rb[name]))
 	}
+	da, db := dodged(old), dodged(new)
+	for _, name := range slices.Sorted(maps.Keys(db)) {
+		o := da[name]
+		if o == nil {
+			o = &Evasion{}
+		}
+		fmt.Fprintf(t, "%s rewritten\t%.3f\t%.3f\tloss\t%s\t%s\n", name, o.Rewritten, db[name].Rewritten, span(o.Loss), span(db[name].Loss))
+	}
 	return t.Flush()
 }
 
@@ -79,9 +99,12 @@ const smallest = 200
 // Gate lists what the new run made worse: a lower bound of AUC or of recall at
 // 1 % false positives that fell by more than a point on a card with at least
 // 200 examples, a rate of held benign texts whose lower bound lies above the
-// old upper bound, or a card that is gone.
-func Gate(old, new []Result) []string {
-	var worse []string
+// old upper bound, a loss by rewriting likewise, or a figure that is gone. An old
+// run without any figure is an error: everything would pass.
+func Gate(old, new []Result) (worse []string, err error) {
+	if len(cards(old))+len(rates(old))+len(dodged(old)) == 0 {
+		return nil, errors.New("the old run has no figure to hold the new one against")
+	}
 	a, b := cards(old), cards(new)
 	for _, name := range slices.Sorted(maps.Keys(a)) {
 		o, n := a[name], b[name]
@@ -101,5 +124,15 @@ func Gate(old, new []Result) []string {
 			worse = append(worse, fmt.Sprintf("%s held: %s → %s", name, percent(ra[name]), percent(n)))
 		}
 	}
-	return worse
+	da, db := dodged(old), dodged(new)
+	for _, name := range slices.Sorted(maps.Keys(da)) {
+		o, n := da[name], db[name]
+		switch {
+		case n == nil:
+			worse = append(worse, name+": is gone")
+		case n.Loss.Low > o.Loss.High:
+			worse = append(worse, fmt.Sprintf("%s: loss by rewriting %s → %s", name, span(o.Loss), span(n.Loss)))
+		}
+	}
+	return worse, nil
 }

@@ -3,6 +3,7 @@ package eval
 import (
 	"archive/zip"
 	"bufio"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/binary"
@@ -167,7 +168,7 @@ func (s Set) readTSV(path string) ([]Example, error) {
 	lines.Buffer(nil, 1<<20)
 	next := func() ([]string, error) {
 		if !lines.Scan() {
-			return nil, errors.Join(io.EOF, lines.Err())
+			return nil, cmp.Or(lines.Err(), io.EOF)
 		}
 		return strings.Split(lines.Text(), "\t"), nil
 	}

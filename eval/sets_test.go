@@ -121,28 +121,36 @@ func TestTheGateSeesAWorseRun(t *testing.T) {
 	card := func(auc, recall float64, n int) *Scorecard {
 		return &Scorecard{N: n, AUC: Interval{auc, auc - .01, auc + .01}, RecallAt1: Interval{recall, recall - .02, recall + .02}}
 	}
-	good := []Result{{Set: "a", Card: card(.9, .8, 500), Held: &Interval{.01, .005, .015}}}
+	evasion := func(loss float64) map[string]*Evasion {
+		return map[string]*Evasion{"leet": {Texts: 500, Plain: .85, Rewritten: .85 - loss, Loss: Interval{loss, loss - .01, loss + .01}}}
+	}
+	good := []Result{{Set: "a", Card: card(.9, .8, 500), Held: &Interval{.01, .005, .015}}, {Set: "b", Evasions: evasion(.02)}}
 	tests := []struct {
 		name string
 		new  []Result
 		bad  bool
 	}{
 		{"the same run passes", good, false},
-		{"a better run passes", []Result{{Set: "a", Card: card(.95, .9, 500), Held: &Interval{0, 0, .001}}}, false},
-		{"a lower AUC fails", []Result{{Set: "a", Card: card(.85, .8, 500), Held: good[0].Held}}, true},
-		{"a lower recall fails", []Result{{Set: "a", Card: card(.9, .7, 500), Held: good[0].Held}}, true},
-		{"more benign texts held fails", []Result{{Set: "a", Card: good[0].Card, Held: &Interval{.05, .04, .06}}}, true},
+		{"a better run passes", []Result{{Set: "a", Card: card(.95, .9, 500), Held: &Interval{0, 0, .001}}, {Set: "b", Evasions: evasion(.01)}}, false},
+		{"a lower AUC fails", []Result{{Set: "a", Card: card(.85, .8, 500), Held: good[0].Held}, good[1]}, true},
+		{"a lower recall fails", []Result{{Set: "a", Card: card(.9, .7, 500), Held: good[0].Held}, good[1]}, true},
+		{"more benign texts held fails", []Result{{Set: "a", Card: good[0].Card, Held: &Interval{.05, .04, .06}}, good[1]}, true},
+		{"a way of rewriting that costs more fails", []Result{good[0], {Set: "b", Evasions: evasion(.2)}}, true},
+		{"a way of rewriting that is gone fails", []Result{good[0], {Set: "b"}}, true},
 		{"a set that is gone fails", nil, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Gate(good, tt.new); (len(got) > 0) != tt.bad {
-				t.Errorf("got %v", got)
+			if got, err := Gate(good, tt.new); err != nil || (len(got) > 0) != tt.bad {
+				t.Errorf("got %v, %v", got, err)
 			}
 		})
 	}
-	if got := Gate([]Result{{Set: "a", Card: card(.9, .8, 50)}}, []Result{{Set: "a", Card: card(.1, .1, 50)}}); len(got) != 0 {
-		t.Errorf("a card with too few examples decides: %v", got)
+	if got, err := Gate([]Result{{Set: "a", Card: card(.9, .8, 50)}}, []Result{{Set: "a", Card: card(.1, .1, 50)}}); err != nil || len(got) != 0 {
+		t.Errorf("a card with too few examples decides: %v, %v", got, err)
+	}
+	if _, err := Gate(nil, good); err == nil {
+		t.Error("an old run without a figure lets everything pass")
 	}
 }
 

@@ -38,6 +38,7 @@ func startSystem(ctx context.Context, binary string, args []string) (s *system, 
 		return s, fmt.Errorf("log: %w", err)
 	}
 	s.cmd = exec.Command(binary, slices.Concat([]string{"up", "--data", s.data(), "--listen", "127.0.0.1:0"}, args)...)
+	s.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "NIGHTLIGHT_") }) // else it would run on a record that these name
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	if err = s.cmd.Start(); err != nil {
 		s.cmd = nil
