@@ -20,7 +20,7 @@ type ItemView struct {
 	State      store.State       `json:"state" must:"yes" enum:"pending,judged,in_review,closed,quarantined,erased"`
 	Verdict    *pipeline.Verdict `json:"verdict,omitempty" doc:"There as soon as the item is judged."`
 	ReceivedAt time.Time         `json:"received_at" must:"yes"`
-	Decision   *DecisionView     `json:"decision,omitempty" doc:"What a person decided; it replaces the verdict's action."`
+	Decision   *DecisionView     `json:"decision,omitempty" doc:"What a person decided last, also after the item had ended; it replaces the verdict's action."`
 }
 
 // DecisionView is what a person decided about an item.
@@ -57,8 +57,8 @@ func viewOf(it store.Item) ItemView {
 		}
 		v.Verdict = &verdict
 	}
-	if it.Ending == store.EndResolved {
-		v.Decision = &DecisionView{it.Action, it.ClosedAt.UTC()}
+	if d := it.Decision; d != nil {
+		v.Decision = &DecisionView{d.Action, d.At.UTC()}
 	}
 	return v
 }

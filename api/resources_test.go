@@ -200,6 +200,10 @@ func TestADeliveryIsShownWithItsTriesAndReplayed(t *testing.T) {
 	if again := decode[DeliveryView](d, d.ask("POST", "/v1/deliveries/"+id+"/replay", ""), 202); again.State != store.DeliveryPending || again.ID != id {
 		t.Errorf("got %+v", again)
 	}
+	d.bodyOf(d.ask("DELETE", "/v1/webhooks/"+hook, ""), 204) // which gives up what is on its way
+	if no := decode[Problem](d, d.ask("POST", "/v1/deliveries/"+id+"/replay", ""), 409); !strings.Contains(no.Detail, "deleted") {
+		t.Errorf("got %q, want the reason why it cannot go out again", no.Detail)
+	}
 	if got := fields(decode[Problem](d, d.ask("GET", "/v1/webhooks/"+hook+"/deliveries?state=lost", ""), 422)); got != "state" {
 		t.Errorf("got field %q, want state", got)
 	}

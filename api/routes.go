@@ -147,7 +147,7 @@ func (a *API) table() []route {
 		{
 			method: post, pattern: "/v1/deliveries/{id}/replay", scope: store.ScopeWebhooks, serve: a.replay,
 			summary: "Send a delivery once more, under the same id",
-			out:     append(gives(202, "It will be sent again.", DeliveryView{}), answer{status: 409, doc: "It is still on its way."}),
+			out:     append(gives(202, "It will be sent again.", DeliveryView{}), answer{status: 409, doc: "It is still on its way, or its webhook was deleted or answered 410."}),
 		},
 		{
 			method: get, pattern: "/healthz", open: true, serve: a.healthz,

@@ -61,7 +61,7 @@ type TryView struct {
 	At         time.Time `json:"at" must:"yes"`
 	Delivered  bool      `json:"delivered" must:"yes"`
 	StatusCode int       `json:"status_code,omitempty"`
-	Error      string    `json:"error,omitempty" doc:"A fixed word such as timeout or status; never the receiver's."`
+	Error      string    `json:"error,omitempty" doc:"A fixed word such as timeout, status, gone (it answered 410) or disabled (nothing was sent: the webhook was deleted or gone); never the receiver's."`
 	Millis     int64     `json:"ms" must:"yes"`
 }
 
@@ -257,7 +257,11 @@ func (a *API) replay(c *call) error {
 	if _, _, err := a.webhookDelivery(c); err != nil {
 		return err
 	}
-	if err := a.Store.Replay(c.r.Context(), c.tenant(), c.param, c.actor()); err != nil {
+	err := a.Store.Replay(c.r.Context(), c.tenant(), c.param, c.actor())
+	if errors.Is(err, store.ErrDisabled) {
+		return conflict("The webhook was deleted or answered 410: nothing is sent there any more.")
+	}
+	if err != nil {
 		return fromStore(err)
 	}
 	d, _, err := a.webhookDelivery(c)

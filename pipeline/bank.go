@@ -95,7 +95,7 @@ func (j *judging) bank(s Signal) {
 	}
 	for _, h := range rule.Hear {
 		if !h.From.StricterThan(rule.Action) {
-			j.escalate(Escalation{To: h.Who, Urgency: h.Urgency, After: h.After})
+			j.escalate(h.of(s.Label))
 		}
 	}
 	if v.NeedsPerson() {

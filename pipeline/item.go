@@ -86,6 +86,9 @@ type Item struct {
 
 	// Context holds the last messages of the conversation, oldest first.
 	Context []Turn
+	// ContextUnread is true when a message is missing in Context because it
+	// could not be opened.
+	ContextUnread bool
 	// ToGuardian is true when every recipient is a bound guardian of the
 	// sender. Such a message is never held or blocked.
 	ToGuardian bool

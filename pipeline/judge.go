@@ -11,9 +11,10 @@ import (
 // DecidedAt, so the same arguments always give the same answer.
 //
 // What was not judged is never allowed: a Fault, a Signal whose label policy
-// does not know, and findings without any model or rule all hold the Item for
-// a person. The one exception is a message to the sender's own guardian,
-// which is never held; a person still hears of it.
+// does not know, a conversation that could not be read whole, and findings
+// without any model or rule all hold the Item for a person. The one exception
+// is a message to the sender's own guardian, which is never held; a person
+// still hears of it.
 func (p *Policy) Judge(it Item, f Findings, now time.Time) Verdict {
 	j := judging{policy: p, item: it, verdict: Verdict{
 		Action:        Allow,
@@ -35,6 +36,9 @@ func (p *Policy) Judge(it Item, f Findings, now time.Time) Verdict {
 	j.banks(f.Signals)
 	for _, fault := range f.Faults {
 		j.fault(fault)
+	}
+	if it.ContextUnread {
+		j.fault(Fault{Source: "conversation", Reason: "context_unread"})
 	}
 	if len(f.Models) == 0 && len(f.Faults) == 0 {
 		j.fault(Fault{Source: "pipeline", Reason: "nothing_looked"})
@@ -96,7 +100,7 @@ func (j *judging) label(s Signal) {
 	}
 	for _, h := range rule.Hear {
 		if !h.From.StricterThan(action) {
-			j.escalate(Escalation{To: h.Who, Urgency: h.Urgency, After: h.After})
+			j.escalate(h.of(s.Label))
 		}
 	}
 	for _, i := range rule.Interventions {
@@ -180,24 +184,41 @@ func (j *judging) evidence(signals []Signal) {
 	})
 }
 
-// escalate adds e, or raises the urgency of an equal escalation. One that
-// goes out now replaces one that waits for review.
+// of is the escalation that a label raises.
+func (h Hearing) of(l Label) Escalation {
+	return Escalation{To: h.Who, Urgency: h.Urgency, After: h.After, Causes: []Cause{{l, h.Urgency}}}
+}
+
+// escalate adds e, or joins it with the escalation to the same people.
 func (j *judging) escalate(e Escalation) {
-	for i, have := range j.verdict.Escalations {
-		if have.To != e.To {
-			continue
+	for i := range j.verdict.Escalations {
+		if have := &j.verdict.Escalations[i]; have.To == e.To {
+			have.join(e)
+			return
 		}
-		if e.Urgency.rank() > have.Urgency.rank() {
-			j.verdict.Escalations[i].Urgency = e.Urgency
-		}
-		// A label that waits for review (self-harm) makes every notice to
-		// the guardian wait: the person decides first.
-		if e.After != "" {
-			j.verdict.Escalations[i].After = e.After
-		}
-		return
 	}
 	j.verdict.Escalations = append(j.verdict.Escalations, e)
+}
+
+// join raises e's urgency to that of another escalation and adds its causes.
+// One that waits for review (self-harm) makes every notice to the guardian
+// wait: the person decides first.
+func (e *Escalation) join(o Escalation) {
+	if o.Urgency.MoreUrgentThan(e.Urgency) {
+		e.Urgency = o.Urgency
+	}
+	if o.After != "" {
+		e.After = o.After
+	}
+	for _, c := range o.Causes {
+		i := slices.IndexFunc(e.Causes, func(have Cause) bool { return have.Label == c.Label })
+		switch {
+		case i < 0:
+			e.Causes = append(e.Causes, c)
+		case c.Urgency.MoreUrgentThan(e.Causes[i].Urgency):
+			e.Causes[i] = c
+		}
+	}
 }
 
 func (j *judging) intervene(i Intervention) {

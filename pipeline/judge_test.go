@@ -141,3 +141,16 @@ func TestAStricterActionNeverFollowsFromALowerScore(t *testing.T) {
 		}
 	}
 }
+
+func TestAConversationThatCouldNotBeReadWholeGoesToAPerson(t *testing.T) {
+	it := between(10, 10)
+	it.ContextUnread = true
+	v := DefaultPolicy().Judge(it, found(SexualText, .01), noon)
+	if v.Action != Hold || !v.NeedsPerson() || !strings.Contains(strings.Join(v.Reasons, " "), "context_unread") {
+		t.Errorf("got %s, person %t (%v); want hold with a person", v.Action, v.NeedsPerson(), v.Reasons)
+	}
+	it.ToGuardian = true
+	if v = DefaultPolicy().Judge(it, found(SexualText, .01), noon); v.Action != Allow || !v.NeedsPerson() {
+		t.Errorf("got %s, person %t to a guardian; want allow, and a person hears", v.Action, v.NeedsPerson())
+	}
+}

@@ -47,6 +47,9 @@ const (
 	Routine Urgency = "routine"
 )
 
+// MoreUrgentThan reports whether u is more urgent than o.
+func (u Urgency) MoreUrgentThan(o Urgency) bool { return u.rank() > o.rank() }
+
 func (u Urgency) rank() int {
 	switch u {
 	case Urgent:
@@ -79,6 +82,16 @@ type Escalation struct {
 	// After is "review" when the escalation waits for a reviewer's
 	// confirmation, empty when it goes out with the verdict.
 	After string `json:"after,omitempty"`
+	// Causes are the labels that raised it, by their own rule or by that of a
+	// bank, each once. A fault has none.
+	Causes []Cause `json:"-"`
+}
+
+// Cause is a label that reached what its rule, or its bank's rule, tells
+// somebody of.
+type Cause struct {
+	Label   Label
+	Urgency Urgency
 }
 
 // Verdict is the answer about one Item under one policy version.

@@ -28,6 +28,7 @@ type Stage string
 // The stages.
 const (
 	StageJudge   Stage = "judge"   // subject is an item
+	StageRender  Stage = "render"  // subject is an item that a person will look at
 	StageWebhook Stage = "deliver" // subject is a delivery to an endpoint
 	StageNotice  Stage = "notify"  // subject is a delivery to a guardian
 )

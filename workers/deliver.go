@@ -27,8 +27,8 @@ func (w *Worker) Deliver(ctx context.Context, id string) error {
 		return fmt.Errorf("claim delivery %s: %w", id, err)
 	}
 	attempt := store.Attempt{Channel: "webhook"}
-	if lease.Endpoint == nil {
-		attempt.ErrorClass = "no_endpoint"
+	if lease.Endpoint == nil || !lease.Endpoint.DisabledAt.IsZero() {
+		attempt.ErrorClass = "disabled" // meanwhile: nothing is sent there any more
 		return w.recordAttempt(ctx, lease, attempt)
 	}
 	it, err := w.Store.Item(ctx, lease.Tenant, lease.ItemID)
@@ -46,16 +46,25 @@ func (w *Worker) Deliver(ctx context.Context, id string) error {
 		attempt.Delivered = true
 	case errors.Is(err, webhook.ErrGone):
 		attempt.ErrorClass = "gone"
-		after, cancel := record(ctx)
-		defer cancel()
-		if err := w.Store.DisableEndpoint(after, lease.Tenant, lease.Endpoint.ID, "gone", w.Name); err != nil {
-			return fmt.Errorf("disable endpoint %s: %w", lease.Endpoint.ID, err)
-		}
 	default:
 		attempt.ErrorClass = errorClass(err)
-		attempt.RetryIn, _ = webhook.Pause(lease.Attempts + 1)
+		attempt.RetryIn, _ = webhook.Pause(lease.Round + 1)
 	}
-	return w.recordAttempt(ctx, lease, attempt)
+	if err := w.recordAttempt(ctx, lease, attempt); err != nil || attempt.ErrorClass != "gone" {
+		return err
+	}
+	return w.disable(ctx, lease.Endpoint) // after the attempt: it gives up all that is still on its way
+}
+
+// disable stops deliveries to an endpoint that is gone. Another delivery may
+// have done so already.
+func (w *Worker) disable(ctx context.Context, e *store.Endpoint) error {
+	after, cancel := record(ctx)
+	defer cancel()
+	if err := w.Store.DisableEndpoint(after, e.Tenant, e.ID, "gone", w.Name); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("disable endpoint %s: %w", e.ID, err)
+	}
+	return nil
 }
 
 func (w *Worker) recordAttempt(ctx context.Context, lease *store.DeliveryLease, a store.Attempt) error {

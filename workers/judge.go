@@ -124,7 +124,7 @@ func (w *Worker) look(ctx context.Context, lease *store.Lease) (examine.Sight, e
 	if textErr != nil {
 		return sight, textErr
 	}
-	data, err := w.fetch(ctx, lease)
+	data, err := w.fetch(ctx, lease.ItemID, lease.Media, lease.Key)
 	if err != nil {
 		return sight, err
 	}
@@ -134,7 +134,7 @@ func (w *Worker) look(ctx context.Context, lease *store.Lease) (examine.Sight, e
 		seen.Public()
 	}
 	if err == nil && it.Kind == pipeline.KindPhoto && seen.SHA256 != "" && w.Policy.Judge(it, seen.Findings, time.Time{}).NeedsPerson() {
-		err = w.Examiner.Renditions(ctx, &seen, data)
+		seen.Preview, seen.Thumbnail, err = w.Examiner.Renditions(ctx, it.Kind, data)
 	}
 	return seen, err
 }
@@ -172,21 +172,21 @@ func textOf(it pipeline.Item) pipeline.Text {
 	return t
 }
 
-// fetch reads and opens the item's media object.
-func (w *Worker) fetch(ctx context.Context, lease *store.Lease) ([]byte, error) {
-	if lease.Media == nil {
-		return nil, fmt.Errorf("item %s has no media object", lease.ItemID)
+// fetch reads an item's media object and opens it with the item's wrapped key.
+func (w *Worker) fetch(ctx context.Context, itemID string, m *store.Media, key []byte) ([]byte, error) {
+	if m == nil {
+		return nil, fmt.Errorf("item %s has no media object", itemID)
 	}
-	objects, err := w.Vault.Objects(w.Media, lease.Key)
+	objects, err := w.Vault.Objects(w.Media, key)
 	if err != nil {
-		return nil, fmt.Errorf("key of item %s: %w", lease.ItemID, err)
+		return nil, fmt.Errorf("key of item %s: %w", itemID, err)
 	}
-	data, err := media.ReadAll(ctx, objects, lease.Media.Key, lease.Media.Bytes)
+	data, err := media.ReadAll(ctx, objects, m.Key, m.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("fetch media of item %s: %w", lease.ItemID, err)
+		return nil, fmt.Errorf("fetch media of item %s: %w", itemID, err)
 	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != lease.Media.SHA256 {
-		return nil, fmt.Errorf("media of item %s: %w", lease.ItemID, media.ErrHashMismatch)
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != m.SHA256 {
+		return nil, fmt.Errorf("media of item %s: %w", itemID, media.ErrHashMismatch)
 	}
 	return data, nil
 }
@@ -211,8 +211,9 @@ func (w *Worker) commit(ctx context.Context, lease *store.Lease, sight examine.S
 	return w.Store.Commit(ctx, lease, o)
 }
 
-// keep stores the renditions that a reviewer will look at. They are made only
-// when a person must look, and are sealed under the item's key.
+// keep gives what a reviewer will look at, sealed under the item's key: words
+// always, renditions only when a person must look. Where a case opens later,
+// Render makes them then.
 func (w *Worker) keep(ctx context.Context, lease *store.Lease, s examine.Sight, v pipeline.Verdict) ([]store.Evidence, error) {
 	var kept []store.Evidence
 	if len(s.Transcript) > 0 {
@@ -227,12 +228,7 @@ func (w *Worker) keep(ctx context.Context, lease *store.Lease, s examine.Sight, 
 	if len(s.Times) > 0 {
 		kept = append(kept, store.Evidence{Kind: "times", Body: s.Times})
 	}
-	for kind, jpeg := range map[string][]byte{"preview": s.Preview, "thumbnail": s.Thumbnail} {
-		if len(jpeg) > 0 {
-			kept = append(kept, store.Evidence{Kind: kind, Body: jpeg})
-		}
-	}
-	return kept, nil
+	return append(kept, renditions(s.Preview, s.Thumbnail)...), nil
 }
 
 // handBack releases the item for a later try: at once when the process stops,

@@ -3,42 +3,81 @@ package workers
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"nightlight/pipeline/media"
 )
 
-// purgeBatch is how many rows one round of house-keeping takes.
+// purgeBatch is how many rows one step of house-keeping takes at a time.
 const purgeBatch = 200
 
 // KeepHouse sends again what was lost on its way, expires uploads and content
 // whose time has passed, and deletes their objects, until ctx ends. Several
 // processes may do so at once.
 func (w *Worker) KeepHouse(ctx context.Context) error {
-	sweep, purge := time.NewTicker(w.Sweep), time.NewTicker(w.PurgeEvery)
-	defer sweep.Stop()
-	defer purge.Stop()
+	var loops sync.WaitGroup
+	loops.Go(func() { every(ctx, w.Sweep, w.sweep) })
+	loops.Go(func() { every(ctx, w.PurgeEvery, w.purge) }) // a long one must not keep the sweeper waiting
+	loops.Wait()
+	return nil
+}
+
+// every calls f again and again until ctx ends.
+func every(ctx context.Context, pause time.Duration, f func(context.Context)) {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-sweep.C:
-			n, err := w.Store.Sweep(ctx, w.SentFor)
-			w.said("sweep", err)
-			w.metrics.swept.Add(float64(n))
-		case <-purge.C:
-			w.purge(ctx)
+			return
+		case <-tick.C:
+			f(ctx)
 		}
 	}
 }
 
+func (w *Worker) sweep(ctx context.Context) {
+	n, err := w.Store.Sweep(ctx, w.SentFor)
+	w.said("sweep", err)
+	w.metrics.swept.Add(float64(n))
+}
+
 func (w *Worker) purge(ctx context.Context) {
-	_, err := w.Store.ExpireUploads(ctx, purgeBatch)
-	w.said("expire uploads", err)
-	_, err = w.Store.Purge(ctx, purgeBatch)
-	w.said("purge", err)
-	keys, err := w.Store.Trash(ctx, purgeBatch)
-	w.said("list trash", err)
+	w.whileFull(ctx, "expire uploads", w.Store.ExpireUploads)
+	w.whileFull(ctx, "purge", w.Store.Purge)
+	w.whileFull(ctx, "empty trash", w.emptyTrash)
+	late, err := w.Store.Overdue(ctx)
+	if err != nil {
+		w.said("measure what is overdue", err)
+		return
+	}
+	w.metrics.overdue.WithLabelValues("content").Set(late.Content.Seconds())
+	w.metrics.overdue.WithLabelValues("uploads").Set(late.Uploads.Seconds())
+	w.metrics.overdue.WithLabelValues("objects").Set(late.Objects.Seconds())
+}
+
+// whileFull repeats a step as long as it finds a full batch, so that what a
+// busy day leaves behind goes within a day too. It ends after a third of the
+// time between two rounds: there are three steps.
+func (w *Worker) whileFull(ctx context.Context, deed string, step func(ctx context.Context, limit int) (int, error)) {
+	for end := time.Now().Add(w.PurgeEvery / 3); ; {
+		n, err := step(ctx, purgeBatch)
+		w.said(deed, err)
+		if err != nil || n < purgeBatch || time.Now().After(end) {
+			return
+		}
+	}
+}
+
+// emptyTrash deletes a batch of objects. It returns how many it took up, and 0
+// when none of them could be deleted: trying those again waits for the next
+// round.
+func (w *Worker) emptyTrash(ctx context.Context, limit int) (int, error) {
+	keys, err := w.Store.Trash(ctx, limit)
+	if err != nil {
+		return 0, err
+	}
 	var gone []string
 	for _, key := range keys {
 		if err := w.Media.Delete(ctx, key); err != nil && !errors.Is(err, media.ErrNotFound) {
@@ -47,9 +86,10 @@ func (w *Worker) purge(ctx context.Context) {
 		}
 		gone = append(gone, key)
 	}
-	if len(gone) > 0 {
-		w.said("empty trash", w.Store.Trashed(ctx, gone))
+	if len(gone) == 0 {
+		return 0, nil
 	}
+	return len(keys), w.Store.Trashed(ctx, gone)
 }
 
 // Bury keeps a task that the queue gave up on, for people to see.

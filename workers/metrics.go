@@ -9,7 +9,7 @@ import (
 	"nightlight/queue/store"
 )
 
-// Metrics counts what the workers did. Labels are fixed words, never ids.
+// Metrics counts what the workers did and what they left. Labels are fixed words, never ids.
 type Metrics struct {
 	verdicts   *prometheus.CounterVec
 	seconds    *prometheus.HistogramVec
@@ -19,6 +19,7 @@ type Metrics struct {
 	retried    prometheus.Counter
 	swept      prometheus.Counter
 	reused     *prometheus.CounterVec
+	overdue    *prometheus.GaugeVec
 }
 
 func newMetrics() *Metrics {
@@ -32,11 +33,12 @@ func newMetrics() *Metrics {
 		retried:    prometheus.NewCounter(prometheus.CounterOpts{Name: "nightlight_judge_retries_total", Help: "Judgings handed back for a later try."}),
 		swept:      prometheus.NewCounter(prometheus.CounterOpts{Name: "nightlight_swept_total", Help: "Wake-ups that the sweeper sent again."}),
 		reused:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nightlight_scores_reused_total", Help: "Pictures whose scores an earlier upload had: of the same file, or of nearly the same picture."}, []string{"same"}),
+		overdue:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "nightlight_retention_overdue_seconds", Help: "How long the oldest content, upload or object has outlived the time at which it was to be destroyed, after the last round of house-keeping."}, []string{"what"}),
 	}
 }
 
 func (m *Metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.verdicts, m.seconds, m.wait, m.deliveries, m.late, m.retried, m.swept, m.reused}
+	return []prometheus.Collector{m.verdicts, m.seconds, m.wait, m.deliveries, m.late, m.retried, m.swept, m.reused, m.overdue}
 }
 
 // Describe implements prometheus.Collector.

@@ -54,7 +54,7 @@ func (w *Worker) Notice(ctx context.Context, id string) error {
 		}
 		attempt.ErrorClass = errorClass(err)
 	}
-	attempt.RetryIn, _ = webhook.Pause(lease.Attempts + 1)
+	attempt.RetryIn, _ = webhook.Pause(lease.Round + 1)
 	if lease.Notice.Urgency == pipeline.Urgent {
 		attempt.RetryIn = min(attempt.RetryIn, time.Minute)
 	}

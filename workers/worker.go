@@ -82,6 +82,7 @@ func def(d *time.Duration, v time.Duration) {
 func (w *Worker) Handlers() map[queue.Stage]queue.Handler {
 	return map[queue.Stage]queue.Handler{
 		queue.StageJudge:   w.Judge,
+		queue.StageRender:  w.Render,
 		queue.StageWebhook: w.Deliver,
 		queue.StageNotice:  w.Notice,
 	}

@@ -1,6 +1,7 @@
 package workers
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -60,9 +62,11 @@ func silent() fake {
 	return fake{"rules", func(context.Context, pipeline.Text) ([]pipeline.Signal, error) { return nil, nil }}
 }
 
-// bench is a worker over a real SQLite store, with a clock of its own.
+// bench is a worker over a real SQLite store and a media folder, with a clock
+// of its own.
 type bench struct {
 	*Worker
+	file   string // of the database
 	tenant string
 	mu     sync.Mutex
 	now    time.Time
@@ -83,7 +87,18 @@ func (b *bench) pass(d time.Duration) {
 func newBench(t *testing.T, text pipeline.TextClassifier) *bench {
 	t.Helper()
 	b := &bench{now: time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)}
-	st := storetest.OpenSQLite(t, store.Options{Clock: b.clock, WebhookQueue: "effects", NoticeQueue: "effects"})
+	ring, err := media.NewKeyring("test", map[string][]byte{"test": bytes.Repeat([]byte{7}, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	vault := media.NewVault(ring)
+	folder, err := media.OpenFolder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = folder.Close() })
+	b.file = filepath.Join(t.TempDir(), "nightlight.db")
+	st := storetest.Open(t, "sqlite:"+b.file, store.Options{Keyring: vault, Clock: b.clock, WebhookQueue: "effects", NoticeQueue: "effects"})
 	tenant, err := st.CreateTenant(t.Context(), "t")
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +114,7 @@ func newBench(t *testing.T, text pipeline.TextClassifier) *bench {
 	t.Cleanup(func() { _ = decoder.Close() })
 	b.tenant = tenant.ID
 	b.Worker = New(Settings{
-		Name: "w1", Store: st, Policy: pipeline.DefaultPolicy(), Words: lib, Log: slog.New(slog.DiscardHandler),
+		Name: "w1", Store: st, Media: folder, Vault: vault, Policy: pipeline.DefaultPolicy(), Words: lib, Log: slog.New(slog.DiscardHandler),
 		Examiner: &examine.Examiner{Text: text, Rules: silent(), Decoder: decoder},
 		Webhooks: webhook.NewSender(webhook.Rules{}), Notifier: notify.Channels{},
 	})
@@ -499,7 +514,7 @@ func TestQuietHours(t *testing.T) {
 
 func TestEveryStageThatTheStoreWritesHasAHandler(t *testing.T) {
 	handlers := newBench(t, silent()).Handlers()
-	for _, stage := range []string{store.StageJudge, store.StageDeliver, store.StageNotify} {
+	for _, stage := range []string{store.StageJudge, store.StageRender, store.StageDeliver, store.StageNotify} {
 		if handlers[queue.Stage(stage)] == nil {
 			t.Errorf("nobody handles %q", stage)
 		}

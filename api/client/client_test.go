@@ -20,6 +20,7 @@ import (
 	"nightlight/api"
 	"nightlight/pipeline"
 	"nightlight/pipeline/media"
+	"nightlight/queue/review"
 	"nightlight/queue/store"
 	"nightlight/queue/store/storetest"
 )
@@ -101,6 +102,44 @@ func TestTheClientTravelsTheWholeWay(t *testing.T) {
 	var e *Error
 	if _, err := c.Submit(ctx, Item{Kind: "letter"}, 0); !errors.As(err, &e) || e.Status != 422 || len(e.Fields) == 0 || strings.Contains(e.Error(), "letter") {
 		t.Errorf("got %v, want the fields that are wrong", err)
+	}
+}
+
+func TestAnAppealThatSucceedsIsWhatTheClientActsOn(t *testing.T) {
+	c, s, tenant := real(t)
+	ctx := t.Context()
+	sent, err := c.Submit(ctx, Item{Kind: pipeline.KindMessage, Text: "hello", Sender: pipeline.Person{ID: "a1"}, SentAt: time.Now()}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lease, err := s.Claim(ctx, sent.ID, store.StageJudge, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Commit(ctx, lease, store.Outcome{Verdict: pipeline.Verdict{Action: pipeline.Block, PolicyVersion: "1", DecidedAt: time.Now()}}); err != nil {
+		t.Fatal(err)
+	}
+	caseID, err := c.Appeal(ctx, sent.ID, "a1", "it was a joke")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Get(ctx, sent.ID); err != nil || got.Action() != pipeline.Block || got.Decision != nil {
+		t.Errorf("got %+v, %v while nobody has looked, want it blocked", got, err)
+	}
+	u, err := s.CreateUser(ctx, store.User{Tenant: tenant, Name: "rita", Role: review.RoleReviewer, PasswordHash: "x"}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, held, err := s.ClaimCase(ctx, u.Reviewer(), caseID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Decide(ctx, u.Reviewer(), review.Decision{CaseID: caseID, Token: held.Token, Action: pipeline.Allow, Reason: "agree"}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Get(ctx, sent.ID)
+	if err != nil || got.Action() != pipeline.Allow || got.Decision == nil || time.Since(got.Decision.DecidedAt) > time.Minute {
+		t.Errorf("got %+v, %v, want what the reviewer decided", got, err)
 	}
 }
 

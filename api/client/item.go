@@ -45,7 +45,8 @@ const (
 )
 
 // Status is an item as Nightlight knows it. Verdict is nil while it is not
-// judged; Decision is there when a person decided.
+// judged; Decision is there when a person decided, after a report or an appeal
+// too.
 type Status struct {
 	ID         string            `json:"id"`
 	ExternalID string            `json:"external_id"`

@@ -48,6 +48,7 @@ type casePage struct {
 	Actions  []pipeline.Action
 	Skips    []string
 	Hands    []string
+	Handed   string // the reason with which the case was handed to a senior
 	Tell     *letter
 	Undo     *undoBanner
 	Copies   int // uploads of the same file that the decision goes for
@@ -145,6 +146,9 @@ func (c *Console) outline(v *visit) (*casePage, time.Time, error) {
 		Rest: c.shifts.shouldRest(me.ID, now), MustRest: c.shifts.mustRest(me.ID, now),
 	}
 	p.Worked, _ = c.shifts.so(me.ID, now)
+	if slices.Contains(escalateReasons[:], about.Escalated) {
+		p.Handed = about.Escalated
+	}
 	p.MayClaim = me.Role.MayReview() && about.State == review.Open && !live && (about.NeedsRole != review.Senior || me.Role == review.Senior)
 	p.MayLook = (me.Role == review.Auditor || me.Role == review.Senior) && !p.Mine
 	for _, l := range about.Labels {

@@ -263,6 +263,9 @@ func TestASkipIsNotGivenBackAndAnEscalationGoesToASenior(t *testing.T) {
 		t.Errorf("got %q, want home: one is skipped, one handed on", sent.to())
 	}
 	sena.opens()
+	if page = sena.get("/console/case/" + second); !strings.Contains(page.body, `<span class="tag">A question of law</span>`) {
+		t.Error("the senior is not told why the case was handed on")
+	}
 	if acts := h.acts(second); !slices.Contains(acts, "case.escalate law") {
 		t.Errorf("got audit lines %v, want the escalation", acts)
 	}

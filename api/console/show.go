@@ -11,7 +11,8 @@ import (
 	"nightlight/queue/store"
 )
 
-// The renditions that judging leaves behind.
+// The renditions that workers make when a person must look: while judging, or
+// when a report or an appeal opens a case about what was let through.
 const (
 	kindPreview   = "preview"   // grey and blurred beyond recognition
 	kindThumbnail = "thumbnail" // plain, at most 1,280 pixels

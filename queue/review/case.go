@@ -48,6 +48,9 @@ type Case struct {
 	Votes, VotesNeeded int
 	// NeedsRole is Senior when only a senior may take the case.
 	NeedsRole Role
+	// Escalated is the reason with which the case was handed to a senior,
+	// empty when it was not. It then stays with seniors until it is closed.
+	Escalated string
 	// Reports counts the reports and appeals that are attached.
 	Reports int
 	// Reviewer holds the lease until LeaseUntil; empty when nobody does.

@@ -23,7 +23,8 @@ type Decision struct {
 	// second vote.
 	Irreversible bool
 	// NotifyGuardians releases the guardian notices that waited for review;
-	// otherwise they are cancelled.
+	// otherwise they are cancelled. Where several vote, one who does not tell
+	// is enough to cancel them.
 	NotifyGuardians bool
 }
 
@@ -47,7 +48,9 @@ type Vote struct {
 	Labels   []pipeline.Label
 	Reason   string
 	Note     string // opened only for those who may see it
-	At       time.Time
+	// NotifyGuardians is whether the vote tells the guardians who wait for it.
+	NotifyGuardians bool
+	At              time.Time
 	// UndoneAt is set when the reviewer took the vote back.
 	UndoneAt time.Time
 }

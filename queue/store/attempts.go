@@ -164,5 +164,8 @@ func (s *Store) unreached(t *tx, l *DeliveryLease) error {
 	}
 	_, err := s.openCase(t, newCase{tenant: l.Tenant, itemID: l.ItemID, kind: review.KindNotice, reasons: []string{"guardian not reached"},
 		severity: severity, priority: review.PriorityOf(severity), deadline: time.Hour})
-	return err
+	if err != nil {
+		return err
+	}
+	return t.render(l.ItemID, t.at)
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -422,4 +423,175 @@ func TestAReviewersCallsNeedTheLease(t *testing.T) {
 			t.Errorf("got %+v, %v, want it closed", got, err)
 		}
 	})
+}
+
+func TestWhatAPersonDecidesAboutAnItemThatHadEndedIsItsDecision(t *testing.T) {
+	both(t, func(w *world) {
+		r := w.user("rita", review.RoleReviewer)
+		id, _ := w.judged(allowed())
+		if d := w.item(id).Decision; d != nil {
+			t.Errorf("got %+v, want none before anybody looked", d)
+		}
+		says := func(reporter string, a pipeline.Action) (caseID string, at time.Time) {
+			_, err := w.Report(t.Context(), review.Report{Tenant: w.tenant, ItemID: id, Reporter: reporter})
+			w.must(err)
+			w.clock.pass(time.Minute)
+			return w.decide(r, a, false), w.clock.now()
+		}
+		holds := func(a pipeline.Action, at time.Time) {
+			t.Helper()
+			it := w.item(id)
+			if it.Decision == nil || it.Decision.Action != a || !it.Decision.At.Equal(at) || it.Ending != store.EndAllowed {
+				t.Errorf("got %+v on an item that ended %s, want %s at %s", it.Decision, it.Ending, a, at)
+			}
+			list, _, err := w.Items(t.Context(), w.tenant, store.Filter{})
+			w.must(err)
+			if len(list) != 1 || *list[0].Decision != *it.Decision {
+				t.Errorf("got %+v in the list, want the same decision", list)
+			}
+		}
+		_, blocked := says("leo", pipeline.Block)
+		holds(pipeline.Block, blocked)
+		second, warned := says("ana", pipeline.Warn)
+		holds(pipeline.Warn, warned)
+		_, err := w.Undo(t.Context(), r, second)
+		w.must(err)
+		holds(pipeline.Block, blocked)
+		w.well()
+	})
+}
+
+func TestTheListOfCasesIsReadPageByPageNewestFirst(t *testing.T) {
+	both(t, func(w *world) {
+		r := w.user("rita", review.RoleReviewer)
+		var want []string
+		for range 5 {
+			_, done := w.judged(held(1))
+			want = append([]string{done.CaseID}, want...)
+		}
+		var got []string
+		for cursor, pages := "", 0; pages == 0 || cursor != ""; pages++ {
+			list, next, err := w.Cases(t.Context(), r, store.CaseFilter{State: review.Open, Cursor: cursor, Limit: 2})
+			w.must(err)
+			for _, c := range list {
+				got = append(got, c.ID)
+			}
+			cursor = next
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got cases %v, want %v", got, want)
+		}
+	})
+}
+
+func TestOneVoteAgainstTellingGuardiansIsEnough(t *testing.T) {
+	type vote struct {
+		action pipeline.Action
+		tell   bool
+	}
+	for name, c := range map[string]struct {
+		votes []vote
+		want  store.DeliveryState
+	}{
+		"both tell":                                  {[]vote{{pipeline.Block, true}, {pipeline.Block, true}}, store.DeliveryPending},
+		"the first does not":                         {[]vote{{pipeline.Block, false}, {pipeline.Block, true}}, store.DeliveryCancelled},
+		"the last does not":                          {[]vote{{pipeline.Block, true}, {pipeline.Block, false}}, store.DeliveryCancelled},
+		"a senior tells where nobody said no":        {[]vote{{pipeline.Block, true}, {pipeline.Allow, false}, {pipeline.Block, true}}, store.DeliveryPending},
+		"a senior cannot tell over a no":             {[]vote{{pipeline.Block, false}, {pipeline.Allow, false}, {pipeline.Block, true}}, store.DeliveryCancelled},
+		"a no for another action counts as well":     {[]vote{{pipeline.Warn, false}, {pipeline.Block, true}, {pipeline.Block, true}}, store.DeliveryCancelled},
+		"what is let through is nobody's to be told": {[]vote{{pipeline.Allow, false}, {pipeline.Allow, false}}, store.DeliveryCancelled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(w *world) {
+				voters := []review.Reviewer{w.user("rita", review.RoleReviewer), w.user("omar", review.RoleReviewer), w.user("sena", review.Senior)}
+				_, done := w.judged(held(4), notice("review"))
+				for i, v := range c.votes {
+					w.decide(voters[i], v.action, v.tell)
+				}
+				list, _, err := w.Deliveries(w.Context(), w.tenant, "mum", "", "", 0)
+				w.must(err)
+				if len(list) != 1 || list[0].State != c.want {
+					w.Errorf("got %+v, want the notice %s", list, c.want)
+				}
+				votes, err := w.Votes(w.Context(), voters[0], done.CaseID)
+				w.must(err)
+				for i, v := range votes {
+					if v.NotifyGuardians != c.votes[i].tell {
+						w.Errorf("vote %d: got tell %t on record, want %t", i, v.NotifyGuardians, c.votes[i].tell)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestWhatIsHandedToASeniorStaysWithSeniors(t *testing.T) {
+	both(t, func(w *world) {
+		rita, omar := w.user("rita", review.RoleReviewer), w.user("omar", review.RoleReviewer)
+		sena, sol := w.user("sena", review.Senior), w.user("sol", review.Senior)
+		w.judged(held(4))
+		c, l := w.take(rita)
+		if err := w.EscalateCase(t.Context(), rita, review.Escalation{CaseID: c.ID, Token: l.Token}); !errors.Is(err, store.ErrIllegal) {
+			t.Errorf("got %v without a reason, want ErrIllegal", err)
+		}
+		w.must(w.EscalateCase(t.Context(), rita, review.Escalation{CaseID: c.ID, Token: l.Token, Reason: "guardian_risk"}))
+		if c, l = w.take(sena); c.Escalated != "guardian_risk" {
+			t.Errorf("got %q, want the reason for the senior", c.Escalated)
+		}
+		got, err := w.Decide(t.Context(), sena, decision(l, pipeline.Block))
+		w.must(err)
+		if !got.NeedsSecond {
+			t.Errorf("got %+v, want a second vote on the gravest", got)
+		}
+		if _, _, err := w.NextCase(t.Context(), omar); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("got %v for a reviewer after the senior's vote, want ErrNotFound", err)
+		}
+		if _, _, err := w.ClaimCase(t.Context(), omar, c.ID); !errors.Is(err, store.ErrForbidden) {
+			t.Errorf("got %v by id, want ErrForbidden", err)
+		}
+		_, l = w.take(sol)
+		if got, err = w.Decide(t.Context(), sol, decision(l, pipeline.Block)); err != nil || !got.Closed {
+			t.Errorf("got %+v, %v, want it closed by the second senior", got, err)
+		}
+	})
+}
+
+func TestUndoOfAnEarlierVoteKeepsTheEscalation(t *testing.T) {
+	both(t, func(w *world) {
+		rita, omar := w.user("rita", review.RoleReviewer), w.user("omar", review.RoleReviewer)
+		w.judged(held(4))
+		w.decide(rita, pipeline.Block, false)
+		c, l := w.take(omar)
+		w.must(w.EscalateCase(t.Context(), omar, review.Escalation{CaseID: c.ID, Token: l.Token, Reason: "law"}))
+		if l, err := w.Undo(t.Context(), rita, c.ID); l.Token != "" || err != nil {
+			t.Errorf("got %+v, %v, want the vote taken back and no lease", l, err)
+		}
+		if _, _, err := w.ClaimCase(t.Context(), rita, c.ID); !errors.Is(err, store.ErrForbidden) {
+			t.Errorf("got %v, want ErrForbidden: the case is a senior's now", err)
+		}
+		if got, _ := w.take(w.user("sena", review.Senior)); got.ID != c.ID || got.Votes != 0 {
+			t.Errorf("got %+v, want the senior to have it at once", got)
+		}
+	})
+}
+
+func TestUndoDoesNotOpenACaseThatAnErasureClosed(t *testing.T) {
+	for name, severity := range map[string]int{"the vote closed it": 3, "the vote waited for a second": 4} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(w *world) {
+				r := w.user("rita", review.RoleReviewer)
+				w.judged(held(severity))
+				id := w.decide(r, pipeline.Block, false)
+				_, err := w.EraseAccount(w.Context(), w.tenant, "mia", "key")
+				w.must(err)
+				if _, err := w.Undo(w.Context(), r, id); !errors.Is(err, store.ErrTooLate) {
+					w.Errorf("got %v, want ErrTooLate", err)
+				}
+				if c, err := w.Case(w.Context(), r, id); err != nil || c.State != review.Closed {
+					w.Errorf("got %s, %v, want the case closed", c.State, err)
+				}
+				w.well()
+			})
+		})
+	}
 }

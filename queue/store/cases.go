@@ -68,7 +68,7 @@ func (s *Store) openCase(t *tx, n newCase) (id string, err error) {
 }
 
 const caseColumns = `c.id, c.tenant, c.item_id, c.kind, c.state, c.labels, c.reasons, c.severity, c.priority, c.opened_at, c.deadline_at,
-	c.votes, c.votes_needed, c.needs_role, c.reports, c.reviewer, c.lease_until, c.closed_at, c.action, c.token`
+	c.votes, c.votes_needed, c.needs_role, c.escalated, c.reports, c.reviewer, c.lease_until, c.closed_at, c.action, c.token`
 
 // caseReturning is caseColumns where a statement knows no alias.
 var caseReturning = strings.ReplaceAll(caseColumns, "c.", "")
@@ -83,7 +83,7 @@ func scanCase(row scanner) (c heldCase, err error) {
 	var labels, reasons string
 	var opened, deadline, lease, closed int64
 	err = row.Scan(&c.ID, &c.Tenant, &c.ItemID, &c.Kind, &c.State, &labels, &reasons, &c.Severity, &c.Priority, &opened, &deadline,
-		&c.Votes, &c.VotesNeeded, &c.NeedsRole, &c.Reports, &c.Reviewer, &lease, &closed, &c.Action, &c.token)
+		&c.Votes, &c.VotesNeeded, &c.NeedsRole, &c.Escalated, &c.Reports, &c.Reviewer, &lease, &closed, &c.Action, &c.token)
 	if err != nil {
 		return c, err
 	}
@@ -151,22 +151,21 @@ type CaseFilter struct {
 
 // Cases lists cases in the reviewer's scope, newest first.
 func (s *Store) Cases(ctx context.Context, r review.Reviewer, f CaseFilter) (list []review.Case, next string, err error) {
-	before := "~" // sorts behind every id
-	if f.Cursor != "" {
-		id, ok := idOf(f.Cursor, "case")
-		if !ok {
-			return nil, "", fmt.Errorf("list cases: cursor: %w", ErrNotFound)
-		}
-		before = id
-	}
 	t := s.reader(ctx)
 	if r, err = t.mayRead(r); err != nil {
 		return nil, "", fmt.Errorf("list cases: %w", err)
 	}
 	limit := page(f.Limit)
+	where, a := "", args(r.Tenant, string(f.State), string(f.Kind), f.ItemID, limit+1)
+	if f.Cursor != "" {
+		id, ok := idOf(f.Cursor, "case")
+		if !ok {
+			return nil, "", fmt.Errorf("list cases: cursor: %w", ErrNotFound)
+		}
+		where, a = " AND c.id < $6", append(a, id)
+	}
 	rows, err := allOf(t, "SELECT "+caseColumns+` FROM cases c WHERE ($1 = '' OR c.tenant = $1) AND ($2 = '' OR c.state = $2)
-		AND ($3 = '' OR c.kind = $3) AND ($4 = '' OR c.item_id = $4) AND c.id < $5 ORDER BY c.id DESC LIMIT $6`,
-		args(r.Tenant, string(f.State), string(f.Kind), f.ItemID, before, limit+1), scanCase)
+		AND ($3 = '' OR c.kind = $3) AND ($4 = '' OR c.item_id = $4)`+where+" ORDER BY c.id DESC LIMIT $5", a, scanCase)
 	if err != nil {
 		return nil, "", fmt.Errorf("list cases: %w", err)
 	}

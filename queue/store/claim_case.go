@@ -192,10 +192,14 @@ func (s *Store) ReleaseCase(ctx context.Context, r review.Reviewer, caseID, toke
 	return nil
 }
 
-// EscalateCase hands a case to a senior.
+// EscalateCase hands a case to a senior; it stays with seniors until it is
+// closed. ErrIllegal without a reason.
 func (s *Store) EscalateCase(ctx context.Context, r review.Reviewer, e review.Escalation) error {
 	err := s.write(ctx, func(t *tx) error {
-		if err := t.held(r, e.CaseID, e.Token, "reviewer = '', token = '', lease_until = 0, needs_role = 'senior'"); err != nil {
+		if e.Reason == "" {
+			return ErrIllegal
+		}
+		if err := t.held(r, e.CaseID, e.Token, "reviewer = '', token = '', lease_until = 0, needs_role = 'senior', escalated = $5", e.Reason); err != nil {
 			return err
 		}
 		return t.auditCase(r, e.CaseID, "case.escalate", e.Reason)

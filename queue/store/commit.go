@@ -91,11 +91,16 @@ func (s *Store) commit(t *tx, l *Lease, o Outcome) (done Committed, err error) {
 	if err := t.keepVerdict(l, v); err != nil {
 		return Committed{}, err
 	}
-	if err := s.keep(t, l.ItemID, l.Key, o.Evidence); err != nil {
+	if err := s.keep(t, l.ItemID, l.Key, 0, o.Evidence); err != nil {
 		return Committed{}, err
 	}
 	if err := t.unpost(l.ItemID); err != nil {
 		return Committed{}, err
+	}
+	if l.Media != nil && !v.NeedsPerson() { // yet somebody may have reported it meanwhile
+		if err := t.render(l.ItemID, t.at); err != nil {
+			return Committed{}, err
+		}
 	}
 	return done, s.tell(t, l.Item, v, done, o.Notices)
 }

@@ -18,7 +18,8 @@ type Message struct {
 	From   pipeline.From
 	Text   string
 	SentAt time.Time
-	Gone   bool // the content was purged or erased
+	Gone   bool // the content was purged or erased, or cannot be opened
+	Unread bool // the content is there and cannot be opened
 }
 
 const messageColumns = `SELECT i.id, i.kind, i.sender, i.sender_age, i.sent_at, s.wrapped, s.body
@@ -40,8 +41,12 @@ func (s *Store) message(sender string) func(row scanner) (Message, error) {
 			return m, nil
 		}
 		plain, err := s.keyring.Open(key, textAAD(m.ItemID), body)
+		if err != nil { // one message must not hide the others
+			m.Gone, m.Unread = true, true
+			return m, nil
+		}
 		m.Text = string(plain)
-		return m, err
+		return m, nil
 	}
 }
 

@@ -86,6 +86,9 @@ func TestTheSameFileReachesAReviewerOnceAndTheDecisionGoesForEachItem(t *testing
 				if it := w.item(id); it.State != store.Closed || it.Ending != store.EndResolved || it.Action != action {
 					w.Errorf("got %s %s %s, want resolved and %s", it.State, it.Ending, it.Action, action)
 				}
+				if d := w.item(id).Decision; d == nil || d.Action != action || !d.At.Equal(w.clock.now()) {
+					w.Errorf("got decision %+v of %s, want %s now", d, id, action)
+				}
 			}
 			if _, _, err := w.NextCase(w.Context(), r); !errors.Is(err, store.ErrNotFound) {
 				w.Errorf("another case waits: %v", err)

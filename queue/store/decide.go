@@ -14,7 +14,8 @@ import (
 // Decide records a vote. When it is the last one needed it closes the case,
 // resolves the item exactly once, writes item.resolved for every subscribed
 // endpoint, lets the waiting guardian notices go or cancels them, and writes
-// the audit line, all in one transaction. What goes out waits for
+// the audit line, all in one transaction. One vote against telling guardians
+// cancels, whoever votes last. What goes out waits for
 // Options.Undo first (half of it when urgent). ErrLost when the lease is gone
 // or the case is closed, ErrForbidden for who may not vote on it, ErrIllegal
 // for an action that ends nothing.
@@ -57,6 +58,9 @@ func (s *Store) decide(t *tx, r review.Reviewer, d review.Decision) (done review
 	}
 	done.UndoUntil = timeOf(t.at + s.options.Undo.Microseconds())
 	if done.Closed {
+		if d.NotifyGuardians, err = t.allTell(c.ID, d.Action); err != nil {
+			return done, err
+		}
 		if err := s.closeCase(t, c, d, voteID, r.ID); err != nil {
 			return done, err
 		}
@@ -84,9 +88,9 @@ func (s *Store) vote(t *tx, r review.Reviewer, c heldCase, d review.Decision) (i
 	if labels == nil {
 		labels = []pipeline.Label{}
 	}
-	_, err = t.exec(`INSERT INTO votes (id, case_id, item_id, reviewer, action, labels, reason, note, at, old_role, old_needed)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		id, c.ID, c.ItemID, r.ID, string(d.Action), jsonOf(labels), d.Reason, note, t.at, string(c.NeedsRole), c.VotesNeeded)
+	_, err = t.exec(`INSERT INTO votes (id, case_id, item_id, reviewer, action, labels, reason, note, tell, at, old_role, old_needed)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		id, c.ID, c.ItemID, r.ID, string(d.Action), jsonOf(labels), d.Reason, note, flag(d.NotifyGuardians), t.at, string(c.NeedsRole), c.VotesNeeded)
 	if errors.Is(err, ErrConflict) {
 		err = ErrForbidden // nobody votes twice
 	}
@@ -94,10 +98,11 @@ func (s *Store) vote(t *tx, r review.Reviewer, c heldCase, d review.Decision) (i
 }
 
 // count says what the vote leads to. Two who agree close a severe case; when
-// they differ a senior settles it.
+// they differ a senior settles it. What waits for a senior does so until the
+// case is closed.
 func (s *Store) count(t *tx, r review.Reviewer, c heldCase, d review.Decision) (done review.Decided, err error) {
 	needed := max(c.VotesNeeded, review.VotesFor(c.Severity, d.Irreversible))
-	votes, role := c.Votes+1, review.Role("")
+	votes, role := c.Votes+1, c.NeedsRole
 	switch {
 	case votes < needed:
 		done.NeedsSecond = true
@@ -121,6 +126,16 @@ func (t *tx) agree(caseID string) (bool, error) {
 	var kinds int
 	err := t.one("SELECT COUNT(DISTINCT action) FROM votes WHERE case_id = $1 AND undone_at = 0", args(caseID), &kinds)
 	return kinds == 1, err
+}
+
+// allTell reports whether the standing votes agree on telling guardians: a
+// guardian who may be the source of harm is never told, so one "no" is enough.
+// An allow has nothing to tell: it is a "no" only where the case ends with it.
+func (t *tx) allTell(caseID string, end pipeline.Action) (bool, error) {
+	var against int
+	err := t.one("SELECT COUNT(*) FROM votes WHERE case_id = $1 AND undone_at = 0 AND tell = 0 AND (action <> 'allow' OR action = $2)",
+		args(caseID, string(end)), &against)
+	return against == 0, err
 }
 
 // closeCase ends the case and what follows from it, for its item and the
@@ -246,14 +261,15 @@ func (s *Store) votes(ctx context.Context, r review.Reviewer, caseID string) ([]
 		review.Vote
 		note []byte
 	}
-	rows, err := allOf(t, `SELECT id, case_id, item_id, reviewer, action, labels, reason, note, at, undone_at FROM votes
+	rows, err := allOf(t, `SELECT id, case_id, item_id, reviewer, action, labels, reason, note, tell, at, undone_at FROM votes
 		WHERE case_id = $1 AND ($2 = 0 OR reviewer = $3) ORDER BY id`, args(caseID, flag(blind), r.ID), func(row scanner) (v sealedVote, err error) {
 		var labels string
+		var tell int
 		var at, undone int64
-		if err := row.Scan(&v.ID, &v.CaseID, &v.ItemID, &v.Reviewer, &v.Action, &labels, &v.Reason, &v.note, &at, &undone); err != nil {
+		if err := row.Scan(&v.ID, &v.CaseID, &v.ItemID, &v.Reviewer, &v.Action, &labels, &v.Reason, &v.note, &tell, &at, &undone); err != nil {
 			return v, err
 		}
-		v.At, v.UndoneAt = timeOf(at), timeOf(undone)
+		v.NotifyGuardians, v.At, v.UndoneAt = tell == 1, timeOf(at), timeOf(undone)
 		return v, json.Unmarshal([]byte(labels), &v.Labels)
 	})
 	if err != nil {

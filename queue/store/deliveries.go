@@ -42,6 +42,8 @@ type Delivery struct {
 	Urgency  pipeline.Urgency
 	State    DeliveryState
 	Attempts int
+	// Round counts the attempts since it was written or last replayed.
+	Round int
 	// Payload is the event's own part, fixed when the delivery was written;
 	// it holds no word of the content.
 	Payload   json.RawMessage
@@ -110,14 +112,14 @@ func (s *Store) insertDelivery(t *tx, d Delivery, voteID string, due int64) erro
 	return t.post(SubjectDelivery, d.ID, d.Stage, queue, due)
 }
 
-const deliveryColumns = `id, tenant, item_id, case_id, policy_version, effect, recipient, stage, urgency, state, tries, payload, notice,
+const deliveryColumns = `id, tenant, item_id, case_id, policy_version, effect, recipient, stage, urgency, state, tries, attempts, payload, notice,
 	created_at, due_at, done_at`
 
 func scanDelivery(row scanner, more ...any) (d Delivery, err error) {
 	var payload, notice string
 	var created, due, done int64
 	into := append([]any{&d.ID, &d.Tenant, &d.ItemID, &d.CaseID, &d.PolicyVersion, &d.Effect, &d.Recipient, &d.Stage, &d.Urgency, &d.State, &d.Attempts,
-		&payload, &notice, &created, &due, &done}, more...)
+		&d.Round, &payload, &notice, &created, &due, &done}, more...)
 	if err := row.Scan(into...); err != nil {
 		return Delivery{}, err
 	}
@@ -160,18 +162,16 @@ func scanAttempt(row scanner) (a Attempt, err error) {
 // Deliveries lists what went or goes to an endpoint (empty: all of the
 // tenant), newest first. state narrows it when not empty.
 func (s *Store) Deliveries(ctx context.Context, tenant, endpoint string, state DeliveryState, cursor string, limit int) (list []Delivery, next string, err error) {
-	before := "~" // sorts behind every id
+	limit = page(limit)
+	where, a := "tenant = $1 AND ($2 = '' OR recipient = $2) AND ($3 = '' OR state = $3)", args(tenant, endpoint, string(state), limit+1)
 	if cursor != "" {
 		id, ok := idOf(cursor, "msg")
 		if !ok {
 			return nil, "", fmt.Errorf("list deliveries: cursor: %w", ErrNotFound)
 		}
-		before = id
+		where, a = where+" AND id < $5", append(a, id)
 	}
-	limit = page(limit)
-	list, err = allOf(s.reader(ctx), "SELECT "+deliveryColumns+` FROM deliveries
-		WHERE tenant = $1 AND ($2 = '' OR recipient = $2) AND ($3 = '' OR state = $3) AND id < $4 ORDER BY id DESC LIMIT $5`,
-		args(tenant, endpoint, string(state), before, limit+1), scanPlainDelivery)
+	list, err = allOf(s.reader(ctx), "SELECT "+deliveryColumns+" FROM deliveries WHERE "+where+" ORDER BY id DESC LIMIT $4", a, scanPlainDelivery)
 	if err != nil {
 		return nil, "", fmt.Errorf("list deliveries: %w", err)
 	}
@@ -182,12 +182,16 @@ func (s *Store) Deliveries(ctx context.Context, tenant, endpoint string, state D
 	return list, next, nil
 }
 
-// Replay sends a delivery that is done or dead once more, under the same id.
+// Replay sends a delivery that is done or dead once more, under the same id
+// and with all its tries before it. ErrConflict when it is neither;
+// ErrDisabled when its endpoint is.
 func (s *Store) Replay(ctx context.Context, tenant, id, by string) error {
 	err := s.write(ctx, func(t *tx) error {
 		var stage, queue string
 		err := t.one(`UPDATE deliveries SET state = 'pending', due_at = $3, attempts = 0, lease_until = 0, done_at = 0
-			WHERE tenant = $1 AND id = $2 AND state IN ('done', 'dead') RETURNING stage, queue`, args(tenant, id, t.at), &stage, &queue)
+			WHERE tenant = $1 AND id = $2 AND state IN ('done', 'dead') AND (stage <> 'deliver' OR EXISTS
+				(SELECT 1 FROM endpoints e WHERE e.tenant = deliveries.tenant AND e.id = deliveries.recipient AND e.disabled_at = 0))
+			RETURNING stage, queue`, args(tenant, id, t.at), &stage, &queue)
 		if errors.Is(err, ErrNotFound) {
 			return t.replayRefused(tenant, id)
 		}
@@ -206,12 +210,12 @@ func (s *Store) Replay(ctx context.Context, tenant, id, by string) error {
 }
 
 func (t *tx) replayRefused(tenant, id string) error {
-	var there int
-	if err := t.one("SELECT COUNT(*) FROM deliveries WHERE tenant = $1 AND id = $2", args(tenant, id), &there); err != nil {
+	var state DeliveryState
+	if err := t.one("SELECT state FROM deliveries WHERE tenant = $1 AND id = $2", args(tenant, id), &state); err != nil {
 		return err
 	}
-	if there == 0 {
-		return ErrNotFound
+	if state == DeliveryDone || state == DeliveryDead {
+		return ErrDisabled
 	}
 	return ErrConflict
 }

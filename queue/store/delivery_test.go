@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -105,6 +106,9 @@ func TestADeliveryDiesAfterTheLastTry(t *testing.T) {
 			t.Errorf("got %d dead, want 1", l.DeadDeliveries)
 		}
 		w.must(w.Replay(t.Context(), w.tenant, d.ID, "test"))
+		if got := w.only(e.ID); got.Round != 0 || got.Attempts != 3 {
+			t.Errorf("got %d tries this round and %d in all, want 0 and 3", got.Round, got.Attempts)
+		}
 		if got := w.try(w.hold(d.ID), store.Attempt{ErrorClass: "timeout", RetryIn: time.Second}); got != store.DeliveryPending {
 			t.Errorf("got %s after a replay, want new tries", got)
 		}
@@ -172,6 +176,58 @@ func TestEndpointsHearWhatTheyAskedFor(t *testing.T) {
 		w.must(err)
 		if len(list) != 2 || list[0].DisabledWhy != "gone" || list[0].Secrets != nil || list[1].Events[0] != store.EventQuarantined {
 			t.Errorf("got %+v, want both without secrets", list)
+		}
+		w.well()
+	})
+}
+
+func TestDeliveriesAreListedPageByPageInAnyLocale(t *testing.T) {
+	both(t, func(w *world) {
+		e := w.endpoint()
+		var want []string
+		for range 3 {
+			id, _ := w.judged(allowed())
+			want = append([]string{id}, want...)
+		}
+		var got []string
+		cursor := ""
+		for {
+			list, next, err := w.Deliveries(t.Context(), w.tenant, e.ID, "", cursor, 2)
+			w.must(err)
+			for _, d := range list {
+				got = append(got, d.ItemID)
+			}
+			if cursor = next; cursor == "" {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got events of %v, want %v", got, want)
+		}
+		if _, _, err := w.Deliveries(t.Context(), w.tenant, e.ID, "", "x", 2); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("got %v for a made-up cursor, want ErrNotFound", err)
+		}
+	})
+}
+
+func TestNothingIsReplayedToAnEndpointThatIsDisabled(t *testing.T) {
+	both(t, func(w *world) {
+		e := w.endpoint()
+		w.judged(allowed())
+		d := w.only(e.ID)
+		if err := w.Replay(t.Context(), w.tenant, d.ID, "test"); !errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrDisabled) {
+			t.Errorf("got %v while it is on its way, want ErrConflict alone", err)
+		}
+		w.try(w.hold(d.ID), store.Attempt{ErrorClass: "timeout"})
+		w.must(w.DisableEndpoint(t.Context(), w.tenant, e.ID, "asked", "test"))
+		if err := w.Replay(t.Context(), w.tenant, d.ID, "test"); !errors.Is(err, store.ErrDisabled) {
+			t.Errorf("got %v, want ErrDisabled", err)
+		}
+		if got := w.only(e.ID); got.State != store.DeliveryDead {
+			t.Errorf("got %s, want it dead as before", got.State)
+		}
+		if err := w.Replay(t.Context(), w.tenant, "msg_none", "test"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("got %v for no delivery, want ErrNotFound", err)
 		}
 		w.well()
 	})

@@ -18,12 +18,17 @@ type Receipt struct {
 }
 
 // EraseAccount destroys the keys of everything that the account sent and that
-// is not under hold, forgets the account and its guardians, and ends those
-// items as erased. ErrNotFound when nothing is known of the account.
+// is not under hold, forgets the account, its guardians and what it wrote in
+// reports and appeals, and ends those items as erased. ErrNotFound when nothing
+// is known of the account.
 func (s *Store) EraseAccount(ctx context.Context, tenant, id, by string) (done Receipt, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		done = Receipt{ID: s.newID("rec", t.at), Account: id, At: timeOf(t.at)}
 		known, err := t.forget(tenant, id)
+		if err != nil {
+			return err
+		}
+		flagged, err := s.eraseReports(t, tenant, id)
 		if err != nil {
 			return err
 		}
@@ -33,7 +38,7 @@ func (s *Store) EraseAccount(ctx context.Context, tenant, id, by string) (done R
 		if err := s.adopt(t, tenant); err != nil {
 			return err
 		}
-		if !known && done.Erased+done.Held == 0 {
+		if !known && flagged+done.Erased+done.Held == 0 {
 			return ErrNotFound
 		}
 		return t.audit(tenant, by, "account.erase", done.ID, fmt.Sprintf("erased=%d held=%d", done.Erased, done.Held))
@@ -58,6 +63,27 @@ func (t *tx) forget(tenant, id string) (known bool, err error) {
 		known = known || n > 0
 	}
 	return known, nil
+}
+
+// eraseReports takes words and name out of the reports and appeals that the
+// account made, unless the item that they are about is under hold, and returns
+// how many. Each gets a name that leads nowhere: an item may have several.
+func (s *Store) eraseReports(t *tx, tenant, reporter string) (int, error) {
+	type report struct{ item, kind string }
+	list, err := allOf(t, `SELECT r.item_id, r.kind FROM reports r JOIN items i ON i.id = r.item_id
+		WHERE i.tenant = $1 AND r.reporter = $2 AND i.hold = 0`, args(tenant, reporter),
+		func(row scanner) (r report, err error) { err = row.Scan(&r.item, &r.kind); return r, err })
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range list {
+		_, err := t.exec("UPDATE reports SET note = $4, reporter = $5 WHERE item_id = $1 AND kind = $2 AND reporter = $3",
+			r.item, r.kind, reporter, []byte{}, s.newID("erased", t.at))
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(list), nil
 }
 
 func (t *tx) eraseItems(tenant, sender string, done *Receipt) error {

@@ -1,6 +1,9 @@
 package store
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // The sentinels that callers act on. Test them with errors.Is.
 var (
@@ -9,6 +12,9 @@ var (
 	// ErrConflict: the same key with another body, or a name that is taken, or
 	// a state in which this cannot be done.
 	ErrConflict = errors.New("conflict")
+	// ErrDisabled: the endpoint was deleted or is gone; nothing is sent there.
+	// It is an ErrConflict.
+	ErrDisabled = fmt.Errorf("endpoint is disabled: %w", ErrConflict)
 	// ErrClaimed: somebody else's lease is live.
 	ErrClaimed = errors.New("claimed by another")
 	// ErrLost: the caller's lease is no longer the newest; nothing was written.

@@ -20,9 +20,10 @@ func evidenceAAD(itemID string, n int) []byte {
 	return fmt.Appendf(nil, "evidence\x00%s\x00%d", itemID, n)
 }
 
-// keep writes evidence sealed under the item's key.
-func (s *Store) keep(t *tx, itemID string, key []byte, list []Evidence) error {
-	for n, e := range list {
+// keep writes evidence sealed under the item's key, behind what there is.
+func (s *Store) keep(t *tx, itemID string, key []byte, have int, list []Evidence) error {
+	for i, e := range list {
+		n := have + i
 		sealed, err := s.keyring.Seal(key, evidenceAAD(itemID, n), e.Body)
 		if err != nil {
 			return err
@@ -35,7 +36,7 @@ func (s *Store) keep(t *tx, itemID string, key []byte, list []Evidence) error {
 	return nil
 }
 
-// Evidence opens what Commit stored for an item; ErrErased when its key is
+// Evidence opens what Commit and Rendered stored for an item; ErrErased when its key is
 // gone.
 func (s *Store) Evidence(ctx context.Context, tenant, itemID string) ([]Evidence, error) {
 	list, err := s.evidence(ctx, tenant, itemID)

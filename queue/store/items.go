@@ -54,6 +54,13 @@ type Media struct {
 	SHA256      string // hex, of the plain bytes
 }
 
+// Decision is what a person decided about an item: the vote that closed its
+// case, or the case that it had joined as a copy.
+type Decision struct {
+	Action pipeline.Action
+	At     time.Time
+}
+
 // Item is an item as the record shows it: everything but the text, which
 // Text opens on its own.
 type Item struct {
@@ -64,7 +71,10 @@ type Item struct {
 	Action pipeline.Action
 	// Verdict is nil until the item is judged.
 	Verdict *pipeline.Verdict
-	Media   *Media
+	// Decision is what a person decided last, also about an item that had ended
+	// before; nil when nobody did or it was taken back.
+	Decision *Decision
+	Media    *Media
 	// CaseID is the newest case about the item, if any.
 	CaseID   string
 	Hold     bool
@@ -100,18 +110,28 @@ func scanItem(row scanner, more ...any) (it Item, err error) {
 	return it, json.Unmarshal([]byte(recipients), &it.Recipients)
 }
 
-// itemQuery reads items with their verdict and newest case.
+// itemQuery reads items with their verdict, newest case and the last closing
+// vote that stands.
 const itemQuery = "SELECT " + itemColumns + `, COALESCE(v.body, ''),
-	COALESCE((SELECT MAX(c.id) FROM cases c WHERE c.item_id = i.id), (SELECT k.case_id FROM case_copies k WHERE k.item_id = i.id), '')
-	FROM items i LEFT JOIN verdicts v ON v.item_id = i.id`
+	COALESCE((SELECT MAX(c.id) FROM cases c WHERE c.item_id = i.id), (SELECT k.case_id FROM case_copies k WHERE k.item_id = i.id), ''),
+	COALESCE(d.action, ''), COALESCE(d.at, 0)
+	FROM items i LEFT JOIN verdicts v ON v.item_id = i.id
+	LEFT JOIN votes d ON d.id = (SELECT MAX(o.id) FROM votes o WHERE o.closed_case = 1 AND o.undone_at = 0
+		AND (o.item_id = i.id OR o.id = (SELECT k.vote_id FROM case_copies k WHERE k.item_id = i.id)))`
 
 func scanItemVerdict(row scanner) (Item, error) {
 	var verdict, caseID string
-	it, err := scanItem(row, &verdict, &caseID)
+	var decided Decision
+	var at int64
+	it, err := scanItem(row, &verdict, &caseID, &decided.Action, &at)
 	if err != nil {
 		return Item{}, err
 	}
 	it.CaseID = caseID
+	if at > 0 {
+		decided.At = timeOf(at)
+		it.Decision = &decided
+	}
 	if verdict != "" {
 		it.Verdict = &pipeline.Verdict{}
 		err = json.Unmarshal([]byte(verdict), it.Verdict)

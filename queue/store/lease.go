@@ -17,10 +17,11 @@ type Lease struct {
 	Worker  string
 	Attempt int
 	Until   time.Time
-	// Item is complete for judging: text, context, ages, ToGuardian.
+	// Item is complete for judging: text, context, ages, ToGuardian. An
+	// exhausted one comes without text and context.
 	Item  pipeline.Item
 	Media *Media
-	// Key is the wrapped data key for the media object.
+	// Key is the wrapped data key for the media object; nil when exhausted.
 	Key []byte
 	// Exhausted is true when earlier attempts used up Options.MaxAttempts: do
 	// not judge again, commit a verdict that holds or quarantines.
@@ -77,9 +78,13 @@ func (t *tx) whyNot(itemID string) error {
 	return ErrDone
 }
 
-// fill reads what judging needs beside the item's own row.
+// fill reads what judging needs beside the item's own row. When the attempts
+// are spent nothing sealed is opened: that it does not open may be why.
 func (s *Store) fill(ctx context.Context, l *Lease) error {
 	r := s.reader(ctx)
+	if err := s.fillPeople(r, &l.Item); err != nil || l.Exhausted {
+		return err
+	}
 	var body []byte
 	if err := r.one("SELECT wrapped, body FROM item_secrets WHERE item_id = $1", args(l.ItemID), &l.Key, &body); err != nil {
 		return err
@@ -89,17 +94,20 @@ func (s *Store) fill(ctx context.Context, l *Lease) error {
 		return err
 	}
 	l.Item.Text = string(plain)
-	if err := s.fillAges(r, &l.Item); err != nil {
+	return s.fillContext(r, &l.Item)
+}
+
+// fillPeople says who talks: how old they are, and whether to a guardian.
+func (s *Store) fillPeople(r *tx, it *pipeline.Item) (err error) {
+	if err := s.fillAges(r, it); err != nil {
 		return err
 	}
-	to := make([]string, len(l.Item.Recipients))
-	for i, p := range l.Item.Recipients {
+	to := make([]string, len(it.Recipients))
+	for i, p := range it.Recipients {
 		to[i] = p.ID
 	}
-	if l.Item.ToGuardian, err = r.isGuardian(l.Item.Tenant, l.Item.Sender.ID, to); err != nil {
-		return err
-	}
-	return s.fillContext(r, &l.Item)
+	it.ToGuardian, err = r.isGuardian(it.Tenant, it.Sender.ID, to)
+	return err
 }
 
 // fillAges asks the accounts for ages that the backend did not tell.
@@ -130,6 +138,7 @@ func (s *Store) fillContext(r *tx, it *pipeline.Item) error {
 	}
 	list, err := s.earlier(r, it.Tenant, it.ConversationID, it.ID, it.Sender.ID, s.options.ContextTurns)
 	for _, m := range list {
+		it.ContextUnread = it.ContextUnread || m.Unread
 		if m.Text != "" {
 			it.Context = append(it.Context, pipeline.Turn{From: m.From, Text: m.Text, Age: m.Sender.Age})
 		}

@@ -20,7 +20,7 @@ type Task struct {
 	ID      int64
 	Subject Subject
 	Ref     string // id of the item or delivery
-	Stage   string // judge, deliver or notify
+	Stage   string // judge, render, deliver or notify
 	Queue   string
 	// Generation grows each time the row goes out again, so that a task that
 	// the queue lost but still knows does not swallow its successor.
@@ -126,7 +126,7 @@ func (t *tx) markSent(sent []int64) error {
 func (s *Store) Sweep(ctx context.Context, after time.Duration) (n int, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		n = 0
-		for _, query := range [...]string{sweepItems, sweepDeliveries, restoreItems, restoreDeliveries} {
+		for _, query := range [...]string{sweepItems, sweepRenditions, sweepDeliveries, restoreItems, restoreDeliveries} {
 			more, err := t.exec(query, t.at, after.Microseconds())
 			if err != nil {
 				return err
@@ -142,12 +142,15 @@ func (s *Store) Sweep(ctx context.Context, after time.Duration) (n int, err erro
 	return n, nil
 }
 
-// The four parts of a sweep; $1 is now, $2 how long a task may be away.
+// The five parts of a sweep; $1 is now, $2 how long a task may be away.
 const (
 	sweepItems = `UPDATE outbox SET sent_at = 0, claimed_until = 0, due_at = CAST($1 AS BIGINT), generation = generation + 1
 		WHERE subject = 'item' AND sent_at > 0 AND sent_at <= CAST($1 AS BIGINT) - CAST($2 AS BIGINT)
 		AND EXISTS (SELECT 1 FROM items i WHERE i.id = outbox.ref AND i.state = 'pending' AND i.lease_until <= CAST($1 AS BIGINT)
 			AND (i.lease_until > outbox.sent_at OR outbox.sent_at <= CAST($1 AS BIGINT) - CAST($2 AS BIGINT) * 2 * (outbox.generation + 1)))`
+	// nobody holds a lease while rendering, which can take minutes; a second time is a no-op
+	sweepRenditions = `UPDATE outbox SET sent_at = 0, claimed_until = 0, due_at = CAST($1 AS BIGINT), generation = generation + 1
+		WHERE stage = 'render' AND sent_at > 0 AND sent_at <= CAST($1 AS BIGINT) - CAST($2 AS BIGINT) * 12 * (generation + 1)`
 	sweepDeliveries = `UPDATE outbox SET sent_at = 0, claimed_until = 0, due_at = CAST($1 AS BIGINT), generation = generation + 1
 		WHERE subject = 'delivery' AND sent_at > 0 AND sent_at <= CAST($1 AS BIGINT) - CAST($2 AS BIGINT) * 2
 		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.id = outbox.ref AND d.state = 'pending' AND d.due_at <= CAST($1 AS BIGINT) AND d.lease_until <= CAST($1 AS BIGINT))`

@@ -219,3 +219,48 @@ func TestAnAgeGrows(t *testing.T) {
 		}
 	}
 }
+
+func TestAnErasedAccountLeavesNoWordsInReports(t *testing.T) {
+	both(t, func(w *world) {
+		r := w.user("rita", review.RoleReviewer)
+		report := func(item, by string) string {
+			w.Helper()
+			id, err := w.Report(t.Context(), review.Report{Tenant: w.tenant, ItemID: item, Reporter: by, Label: "bullying.insult", Note: by + " is sad"})
+			w.must(err)
+			return id
+		}
+		open, _ := w.judged(held(3))
+		evidence, _ := w.judged(held(3))
+		w.must(w.SetHold(t.Context(), w.tenant, evidence, true, "police", "test"))
+		caseID, kept := report(open, "leo"), report(evidence, "leo")
+		report(open, "ida")
+		report(open, "ben")
+		_, err := w.Appeal(t.Context(), review.Appeal{Tenant: w.tenant, ItemID: open, By: "leo", Note: "look again"})
+		w.must(err)
+		for _, id := range []string{"leo", "ida"} {
+			if done, err := w.EraseAccount(t.Context(), w.tenant, id, "key"); err != nil || done.Erased != 0 {
+				t.Errorf("%s: got %+v, %v, want reports erased and no item", id, done, err)
+			}
+		}
+		notes, err := w.Notes(t.Context(), r, caseID)
+		w.must(err)
+		if len(notes) != 4 {
+			t.Errorf("got %d notes, want 4: that somebody reported stays", len(notes))
+		}
+		for _, n := range notes {
+			if whole := n.By == "ben" && n.Text == "ben is sad"; !whole && (n.Text != "" || n.By == "leo" || n.By == "ida") {
+				t.Errorf("got %+v, want no name and no words of who was erased", n)
+			}
+		}
+		notes, err = w.Notes(t.Context(), r, kept)
+		w.must(err)
+		if len(notes) != 1 || notes[0].By != "leo" || notes[0].Text != "leo is sad" {
+			t.Errorf("got %+v about what is under hold, want it kept", notes)
+		}
+		other, err := w.CreateTenant(t.Context(), "other school")
+		w.must(err)
+		if _, err := w.EraseAccount(t.Context(), other.ID, "ben", "key"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("got %v for another tenant's account, want ErrNotFound", err)
+		}
+	})
+}

@@ -38,8 +38,8 @@ type Difference struct {
 }
 
 // Reconcile counts items by state and end and looks for orphans (no verdict,
-// no task, older than age), duplicate effects, verdicts without an end, ends
-// without a verdict and reviews without a case.
+// no task, older than age), items tried without end, duplicate effects,
+// verdicts without an end, ends without a verdict and reviews without a case.
 func (s *Store) Reconcile(ctx context.Context, age time.Duration) (Ledger, error) {
 	l, err := s.reconcile(ctx, age)
 	if err != nil {
@@ -53,6 +53,8 @@ func (s *Store) Reconcile(ctx context.Context, age time.Duration) (Ledger, error
 var differences = [...]struct{ what, query string }{
 	{"orphan_item", `SELECT i.id FROM items i WHERE i.state = 'pending' AND i.ending = '' AND i.received_at <= $1 AND i.lease_until <= $1
 		AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.ref = i.id)`},
+	// Options.MaxAttempts should have ended it long ago
+	{"tried_too_often", `SELECT i.id FROM items i WHERE i.state = 'pending' AND i.spent > 20 AND i.received_at <= $1`},
 	{"verdict_without_end", `SELECT i.id FROM items i JOIN verdicts v ON v.item_id = i.id
 		WHERE i.state IN ('pending', 'judged') AND v.decided_at <= $1`},
 	{"judged_and_stuck", `SELECT i.id FROM items i WHERE i.state = 'judged' AND i.received_at <= $1`},

@@ -82,6 +82,9 @@ func (s *Store) flag(t *tx, f flagged) (caseID string, err error) {
 	if err != nil {
 		return "", err
 	}
+	if err := t.render(f.itemID, t.at); err != nil {
+		return "", err
+	}
 	note, err := s.sealNote(t, f.itemID, string(f.kind)+f.by, f.note)
 	if err != nil {
 		return "", err

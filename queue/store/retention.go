@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"nightlight/pipeline"
 )
@@ -120,6 +122,44 @@ func (s *Store) Trashed(ctx context.Context, keys []string) error {
 		return fmt.Errorf("empty trash: %w", err)
 	}
 	return nil
+}
+
+// Overdue is how long the oldest of each has outlived its time; 0 when there is
+// none.
+type Overdue struct {
+	Content time.Duration // of items, without those that a hold or an open case keeps
+	Uploads time.Duration // that no item took
+	Objects time.Duration // in the trash
+}
+
+// Overdue measures what Purge, ExpireUploads and the emptying of the trash have
+// not come to yet.
+func (s *Store) Overdue(ctx context.Context) (late Overdue, err error) {
+	now, err := s.now(ctx)
+	if err != nil {
+		return Overdue{}, fmt.Errorf("measure what is overdue: %w", err)
+	}
+	r := s.reader(ctx)
+	for _, oldest := range [...]struct {
+		query string
+		into  *time.Duration
+	}{
+		{`SELECT i.expires_at FROM items i WHERE i.expires_at > 0 AND i.expires_at <= $1 AND i.purged_at = 0 AND i.hold = 0
+			AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.item_id = i.id AND c.state = 'open') ORDER BY i.expires_at LIMIT 1`, &late.Content},
+		{"SELECT expires_at FROM uploads WHERE item_id IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT 1", &late.Uploads},
+		{"SELECT at FROM media_trash WHERE at <= $1 ORDER BY at LIMIT 1", &late.Objects},
+	} {
+		var since int64
+		err := r.one(oldest.query, args(now), &since)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return Overdue{}, fmt.Errorf("measure what is overdue: %w", err)
+		}
+		*oldest.into = time.Duration(now-since) * time.Microsecond
+	}
+	return late, nil
 }
 
 // SetHold puts an item under legal hold, or lifts it. why is a short fixed

@@ -10,9 +10,11 @@ import (
 )
 
 // Undo takes the reviewer's newest vote on a case back within Options.Undo,
-// opens the case again and leases it to them. What has not gone out yet is
+// opens the case again and leases it to them, or leaves it to the seniors to
+// whom it was handed meanwhile. What has not gone out yet is
 // recalled; what has is followed by an item.reversed event. ErrTooLate after
-// the window, ErrConflict when somebody voted after them.
+// the window and when the item was erased meanwhile, ErrConflict when somebody
+// voted after them.
 func (s *Store) Undo(ctx context.Context, r review.Reviewer, caseID string) (l review.Lease, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		l, err = s.undo(t, r, caseID)
@@ -66,9 +68,13 @@ func (s *Store) undo(t *tx, r review.Reviewer, caseID string) (review.Lease, err
 	if err := s.reverse(t, c, v); err != nil {
 		return review.Lease{}, err
 	}
-	l := review.Lease{CaseID: caseID, Token: secret(18), Until: timeOf(s.caseUntil(t))}
-	_, err = t.exec(`UPDATE cases SET state = 'open', action = '', closed_at = 0, votes = votes - 1, votes_needed = $2, needs_role = $3,
-		reviewer = $4, token = $5, lease_until = $6 WHERE id = $1`, caseID, v.oldNeeded, v.oldRole, r.ID, l.Token, micros(l.Until))
+	l, holder := review.Lease{CaseID: caseID, Token: secret(18), Until: timeOf(s.caseUntil(t))}, r.ID
+	if c.Escalated != "" && r.Role != review.Senior {
+		l, holder = review.Lease{CaseID: caseID}, ""
+	}
+	_, err = t.exec(`UPDATE cases SET state = 'open', action = '', closed_at = 0, votes = votes - 1, votes_needed = $2,
+		needs_role = CASE WHEN escalated <> '' THEN 'senior' ELSE $3 END, reviewer = $4, token = $5, lease_until = $6 WHERE id = $1`,
+		caseID, v.oldNeeded, v.oldRole, holder, l.Token, micros(l.Until))
 	if err != nil {
 		return review.Lease{}, err
 	}
@@ -85,6 +91,9 @@ func (t *tx) lastVote(caseID string) (v lastVote, err error) {
 // reverse puts the item and its effects back to before the vote.
 func (s *Store) reverse(t *tx, c heldCase, v lastVote) error {
 	if v.closedCase == 0 {
+		if c.State == review.Closed {
+			return ErrTooLate // erased meanwhile
+		}
 		return nil
 	}
 	query := "UPDATE items SET action = $2, expires_at = $3 WHERE id = $1 AND state IN ('closed', 'quarantined')"

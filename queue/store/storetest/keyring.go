@@ -1,10 +1,12 @@
 package storetest
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
 	"errors"
+	"sync"
 	"testing"
 
 	"nightlight/queue/store"
@@ -68,4 +70,36 @@ func (k keyring) Open(wrapped, aad, sealed []byte) ([]byte, error) {
 		return nil, err
 	}
 	return open(aead(key), aad, sealed)
+}
+
+// Torn is a Keyring that can lose the way into what it sealed.
+type Torn struct {
+	store.Keyring
+	mu   sync.RWMutex
+	torn []string
+}
+
+// NewTorn returns a Torn that still opens everything.
+func NewTorn(t testing.TB) *Torn { return &Torn{Keyring: NewKeyring(t)} }
+
+// Tear makes unreadable what was sealed about an id: an item's text, a
+// guardian's channels.
+func (k *Torn) Tear(id string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.torn = append(k.torn, id)
+}
+
+var errTorn = errors.New("sealed bytes do not open")
+
+// Open implements store.Keyring.
+func (k *Torn) Open(wrapped, aad, sealed []byte) ([]byte, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	for _, id := range k.torn {
+		if bytes.Contains(aad, []byte(id)) {
+			return nil, errTorn
+		}
+	}
+	return k.Keyring.Open(wrapped, aad, sealed)
 }

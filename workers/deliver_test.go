@@ -1,0 +1,162 @@
+package workers
+
+import (
+	"database/sql"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+	"time"
+
+	"nightlight/pipeline"
+	"nightlight/queue/store"
+	"nightlight/workers/notify"
+	"nightlight/workers/webhook"
+)
+
+// receiver is a webhook endpoint on this machine that answers what a test says.
+func (b *bench) receiver(t *testing.T, answer func() int) store.Endpoint {
+	t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(answer()) }))
+	t.Cleanup(srv.Close)
+	port := netip.MustParseAddrPort(srv.Listener.Addr().String()).Port()
+	b.Webhooks = webhook.NewSender(webhook.Rules{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Ports: []uint16{port}, PlainHTTP: true})
+	e, err := b.Store.CreateEndpoint(t.Context(), store.Endpoint{Tenant: b.tenant, URL: srv.URL, Secrets: []string{webhook.NewSecret()}}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// judged has an item judged and returns the delivery of its event.
+func (b *bench) judged(t *testing.T, e store.Endpoint) string {
+	t.Helper()
+	if err := b.Judge(t.Context(), b.accept(t, pipeline.Item{})); err != nil {
+		t.Fatal(err)
+	}
+	list, _, err := b.Store.Deliveries(t.Context(), b.tenant, e.ID, "", "", 1)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("got %d deliveries, %v", len(list), err)
+	}
+	return list[0].ID
+}
+
+func (b *bench) delivery(t *testing.T, id string) (store.Delivery, []store.Attempt) {
+	t.Helper()
+	d, tries, err := b.Store.Delivery(t.Context(), b.tenant, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, tries
+}
+
+func TestAnEndpointThatIsGoneIsDisabledAndItsAnswerIsKept(t *testing.T) {
+	b := newBench(t, says(pipeline.SexualText, .01))
+	e := b.receiver(t, func() int { return http.StatusGone })
+	id := b.judged(t, e)
+	if err := b.Deliver(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	d, tries := b.delivery(t, id)
+	if d.State != store.DeliveryDead || len(tries) != 1 || tries[0].StatusCode != http.StatusGone || tries[0].ErrorClass != "gone" {
+		t.Errorf("got %s with %+v, want it dead by the 410", d.State, tries)
+	}
+	if e, err := b.Store.Endpoint(t.Context(), b.tenant, e.ID); err != nil || e.DisabledWhy != "gone" {
+		t.Errorf("got %q, %v, want the endpoint disabled because it is gone", e.DisabledWhy, err)
+	}
+}
+
+func TestAnEndpointThatIsDisabledWhileItAnswersGoneLeavesNothingPending(t *testing.T) {
+	b := newBench(t, says(pipeline.SexualText, .01))
+	var e store.Endpoint
+	e = b.receiver(t, func() int {
+		if err := b.Store.DisableEndpoint(t.Context(), b.tenant, e.ID, "asked", "test"); err != nil {
+			t.Error(err)
+		}
+		return http.StatusGone
+	})
+	id := b.judged(t, e)
+	if err := b.Deliver(t.Context(), id); err != nil {
+		t.Errorf("got %v, want no error: it is disabled, as it should be", err)
+	}
+	if d, _ := b.delivery(t, id); d.State != store.DeliveryDead {
+		t.Errorf("got %s, want dead", d.State)
+	}
+}
+
+func TestNothingIsSentToADisabledEndpoint(t *testing.T) {
+	b := newBench(t, says(pipeline.SexualText, .01))
+	hits := 0
+	e := b.receiver(t, func() int { hits++; return http.StatusGone })
+	id := b.judged(t, e)
+	// what two transactions at one moment can leave behind: disabled, and one on its way
+	db, err := sql.Open("sqlite", b.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("UPDATE endpoints SET disabled_at = 1, disabled_why = 'asked'"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Deliver(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	d, tries := b.delivery(t, id)
+	if hits != 0 || d.State != store.DeliveryDead || len(tries) != 1 || tries[0].ErrorClass != "disabled" {
+		t.Errorf("got %s with %+v after %d requests, want it dead without one", d.State, tries, hits)
+	}
+}
+
+// untilDead tries a delivery, however long it takes, and returns how often.
+func (b *bench) untilDead(t *testing.T, id string, try func(id string) error) (tries int) {
+	t.Helper()
+	for {
+		if err := try(id); err != nil {
+			t.Fatal(err)
+		}
+		d, _ := b.delivery(t, id)
+		if d.State == store.DeliveryDead {
+			return d.Attempts
+		}
+		b.pass(d.DueAt.Sub(b.clock()))
+	}
+}
+
+func TestAReplayedDeliveryIsTriedAsOftenAsANewOne(t *testing.T) {
+	for name, start := range map[string]func(t *testing.T, b *bench) (id string, try func(id string) error){
+		"an event": func(t *testing.T, b *bench) (string, func(string) error) {
+			return b.judged(t, b.receiver(t, func() int { return http.StatusInternalServerError })), func(id string) error { return b.Deliver(t.Context(), id) }
+		},
+		"a notice": func(t *testing.T, b *bench) (string, func(string) error) {
+			b.Quiet = QuietHours{From: "x"} // none
+			b.Notifier = notify.Channels{"log": &takes{broken: true}}
+			if err := b.Store.PutAccount(t.Context(), b.tenant, store.Account{ID: "friend", Age: years(9), Guardians: []store.Guardian{guardian("mum")}}); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Judge(t.Context(), b.accept(t, pipeline.Item{Sender: pipeline.Person{ID: "x", Age: years(40)}})); err != nil {
+				t.Fatal(err)
+			}
+			for _, who := range []string{"r1", "r2"} { // severity 4: two must agree
+				decide(t, b, who)
+			}
+			b.pass(time.Minute)
+			list, _, err := b.Store.Deliveries(t.Context(), b.tenant, "mum", "", "", 1)
+			if err != nil || len(list) != 1 {
+				t.Fatalf("got %d notices, %v", len(list), err)
+			}
+			return list[0].ID, func(id string) error { return b.Notice(t.Context(), id) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, says(pipeline.GroomingSecrecy, .99))
+			id, try := start(t, b)
+			first := b.untilDead(t, id, try)
+			if err := b.Store.Replay(t.Context(), b.tenant, id, "test"); err != nil {
+				t.Fatal(err)
+			}
+			if again := b.untilDead(t, id, try) - first; first != webhook.MaxTries || again != first {
+				t.Errorf("got %d tries and %d after the replay, want %d each", first, again, webhook.MaxTries)
+			}
+		})
+	}
+}
