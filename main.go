@@ -96,6 +96,7 @@ type cli struct {
 	Migrate   migrateCommand   `cmd:"" help:"Bring the database schema up to date."`
 	Reconcile reconcileCommand `cmd:"" help:"Prove that accepted = ended + in flight."`
 	Audit     auditCommand     `cmd:"" help:"Check the audit log's hash chain."`
+	Hold      holdCommand      `cmd:"" help:"Keep an item from retention and erasure, or let it go."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 	Health    healthCommand    `cmd:"" hidden:"" help:"Ask a /readyz address; for container health checks."`
 }
@@ -950,7 +951,7 @@ func (h *house) bootstrap(ctx context.Context, url string) (credentials, error) 
 	if err != nil {
 		return c, fmt.Errorf("make tenant: %w", err)
 	}
-	_, secret, err := h.store.CreateKey(ctx, store.APIKey{Tenant: tenant.ID, Name: "first", Scopes: []store.Scope{store.ScopeAdmin}})
+	_, secret, err := h.store.CreateKey(ctx, store.APIKey{Tenant: tenant.ID, Name: "first", Scopes: []store.Scope{store.ScopeAdmin}}, byCommandLine)
 	if err != nil {
 		return c, fmt.Errorf("make API key: %w", err)
 	}
@@ -1797,6 +1798,23 @@ func (c *reconcileCommand) Run(ctx context.Context) error {
 		return show(l, rows, c.JSON)
 	}
 	return errors.Join(show(l, append(rows, []string{"the books do not balance", ""}), c.JSON), errNotWell)
+}
+
+type holdCommand struct {
+	dataFlags
+	Item string `arg:"" help:"Item to keep, such as evidence that the police asked for."`
+	Why  string `help:"A short word for the audit log." required:""`
+	Lift bool   `help:"Let it go: retention and erasure take it again."`
+}
+
+// Run places or lifts a legal hold.
+func (c *holdCommand) Run(ctx context.Context) error {
+	st, err := existingRecord(ctx, c.dataFlags)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	return st.SetHold(ctx, "", c.Item, !c.Lift, c.Why, byCommandLine)
 }
 
 type auditCommand struct {

@@ -85,7 +85,7 @@ func (d *desk) newTenant(name string) (tenant, secret string) {
 
 func (d *desk) newKey(k store.APIKey) string {
 	d.t.Helper()
-	_, secret, err := d.Store.CreateKey(d.t.Context(), k)
+	_, secret, err := d.Store.CreateKey(d.t.Context(), k, "test")
 	if err != nil {
 		d.t.Fatal(err)
 	}

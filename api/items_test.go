@@ -284,7 +284,7 @@ func TestTooManyBytesAtOnceAreTurnedAway(t *testing.T) {
 
 func TestARevokedKeyIsRefusedWithinAMinute(t *testing.T) {
 	d := open(t)
-	key, secret, err := d.Store.CreateKey(t.Context(), store.APIKey{Tenant: d.tenant, Name: "gone", Scopes: []store.Scope{store.ScopeRead}})
+	key, secret, err := d.Store.CreateKey(t.Context(), store.APIKey{Tenant: d.tenant, Name: "gone", Scopes: []store.Scope{store.ScopeRead}}, "test")
 	if err != nil {
 		t.Fatal(err)
 	}

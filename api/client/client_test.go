@@ -48,7 +48,7 @@ func real(t *testing.T) (*Client, *store.Store, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, secret, err := s.CreateKey(t.Context(), store.APIKey{Tenant: tenant.ID, Name: "test", Scopes: []store.Scope{store.ScopeAdmin}})
+	_, secret, err := s.CreateKey(t.Context(), store.APIKey{Tenant: tenant.ID, Name: "test", Scopes: []store.Scope{store.ScopeAdmin}}, "test")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,14 +49,17 @@ func (k APIKey) Allows(s Scope) bool {
 
 // CreateKey stores a new key and returns its secret, which is shown once and
 // kept only as a SHA-256 hash. ID and CreatedAt of k are set here.
-func (s *Store) CreateKey(ctx context.Context, k APIKey) (key APIKey, token string, err error) {
+func (s *Store) CreateKey(ctx context.Context, k APIKey, by string) (key APIKey, token string, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		k.ID, k.CreatedAt = s.newID("key", t.at), timeOf(t.at)
 		token = "nl." + k.ID + "." + secret(32)
 		_, err := t.exec(`INSERT INTO api_keys (id, tenant, name, hash, scopes, rate, burst, body_limit, created_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 			k.ID, k.Tenant, k.Name, hashOf(token), jsonOf(k.Scopes), k.RatePerSecond, k.Burst, k.BodyLimit, t.at)
-		return err
+		if err != nil {
+			return err
+		}
+		return t.audit(k.Tenant, by, "key.create", k.ID, "scopes="+jsonOf(k.Scopes))
 	})
 	if err != nil {
 		return APIKey{}, "", fmt.Errorf("create api key: %w", err)

@@ -12,7 +12,7 @@ import (
 
 func TestAnAPIKeyOpensItsTenantUntilItIsRevoked(t *testing.T) {
 	both(t, func(w *world) {
-		key, secret, err := w.CreateKey(t.Context(), store.APIKey{Tenant: w.tenant, Name: "backend", Scopes: []store.Scope{store.ScopeIngest}, RatePerSecond: 20, Burst: 40, BodyLimit: 1 << 20})
+		key, secret, err := w.CreateKey(t.Context(), store.APIKey{Tenant: w.tenant, Name: "backend", Scopes: []store.Scope{store.ScopeIngest}, RatePerSecond: 20, Burst: 40, BodyLimit: 1 << 20}, "test")
 		w.must(err)
 		got, err := w.Authenticate(t.Context(), secret)
 		w.must(err)
@@ -30,6 +30,17 @@ func TestAnAPIKeyOpensItsTenantUntilItIsRevoked(t *testing.T) {
 		w.must(w.RevokeKey(t.Context(), w.tenant, key.ID, "test"))
 		if _, err := w.Authenticate(t.Context(), secret); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("got %v for a revoked key, want ErrNotFound", err)
+		}
+		var acts []string
+		lines, err := w.AuditLog(t.Context(), w.tenant, 0, 10)
+		w.must(err)
+		for _, e := range lines {
+			if e.Subject == key.ID {
+				acts = append(acts, e.Act)
+			}
+		}
+		if got := strings.Join(acts, " "); got != "key.create key.revoke" {
+			t.Errorf("audit says %q, want who made the key and who revoked it", got)
 		}
 		if list, err := w.Keys(t.Context(), w.tenant); len(list) != 1 || list[0].RevokedAt.IsZero() || err != nil {
 			t.Errorf("got %+v, %v, want the revoked key", list, err)
