@@ -3,6 +3,8 @@ package media
 import (
 	"image"
 	"image/color"
+	"image/draw"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -134,6 +136,57 @@ func TestOneOtherFrameAmongHundredsIsNotLeftToChance(t *testing.T) {
 		}
 		if got.FrameCount != 200 || len(seen) != 3 || seen[0] != 0 || seen[1] != 137 || seen[2] != 138 {
 			t.Errorf("%s: looked at %v of %d", name, seen, got.FrameCount)
+		}
+	}
+}
+
+func TestOtherWordsOnAStillPageAreAnotherFrame(t *testing.T) {
+	r := &reel{limit: 64, same: 4}
+	words := rand.New(rand.NewPCG(1, 2))
+	for i := range 16 {
+		page := flat(640, 360, color.White)
+		for k := range 20 { // letters of 20 pixels, each of three strokes
+			for range 3 {
+				x, y := 40+12*k, 260+words.IntN(16)
+				stroke := image.Rect(x, y, x+10, y+2)
+				if words.IntN(2) == 0 {
+					stroke = image.Rect(x+words.IntN(8), 260, x+10, 278)
+					stroke.Max.X = stroke.Min.X + 2
+				}
+				draw.Draw(page, stroke, image.Black, image.Point{}, draw.Src)
+			}
+		}
+		for range 3 { // and shown for a while
+			if err := r.add(page, time.Duration(i)*time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(r.kept) != 16 {
+		t.Errorf("kept %d of 16 pages", len(r.kept))
+	}
+}
+
+func TestEveryFrameGetsItsPictureAndManyLargeOnesAreSmaller(t *testing.T) {
+	d := newDecoder(t, DecoderOptions{Children: 1})
+	var frames []image.Image
+	for i := range 30 {
+		frames = append(frames, flat(60, 60, []color.Color{red, green, blue}[i%3]))
+	}
+	got, err := d.Decode(t.Context(), gifBytes(t, frames, 1), Want{Fit: 60})
+	if err != nil || len(got.Frames) != 30 {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	for _, f := range got.Frames {
+		if f.Picture == nil {
+			t.Errorf("frame %d has no picture", f.Index)
+		}
+	}
+	for _, c := range []struct{ w, h, n, least, most int }{{640, 360, 64, 1280, 1280}, {1280, 720, 6, 1280, 1280}, {1280, 720, 64, 940, 980}, {720, 1280, 64, 940, 980}, {4000, 500, 64, 640, 700}} {
+		fit := fitAmong(1280, c.w, c.h, c.n)
+		long := min(fitSide(fit, c.w, c.h), max(c.w, c.h))
+		if bytes := 3 * long * (long * min(c.w, c.h) / max(c.w, c.h)) * c.n; fit < c.least || fit > c.most || bytes > pictureBytes {
+			t.Errorf("%d of %d by %d: fit %d, %d bytes", c.n, c.w, c.h, fit, bytes)
 		}
 	}
 }

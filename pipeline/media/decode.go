@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/jpeg"
 	"image/png"
+	"math"
 	"strings"
 	"time"
 
@@ -109,7 +110,7 @@ func (d *decoder) animation(out *Decoded, data []byte, h Header) error {
 		return err
 	}
 	shots := r.pick()
-	out.Coarse = r.lost
+	out.Coarse, out.Thinned = r.lost, r.gone
 	return d.addAll(out, shots)
 }
 
@@ -205,21 +206,42 @@ func (d *decoder) reduction(w, h int) int {
 	return max(1, min(min(w, h)/d.shortest(w, h), 128))
 }
 
-// addAll adds frames, of which only as many as are wanted get a picture.
+// addAll adds frames, of which only as many as are wanted get a picture. It takes
+// the shots' images from them, so that no frame is held twice.
 func (d *decoder) addAll(out *Decoded, shots []shot) error {
+	if len(shots) == 0 {
+		return nil
+	}
 	fit := d.want.Fit
 	chosen := sample(len(shots), d.want.Pictures)
+	size := shots[0].img.Rect.Size()
+	smaller := fitAmong(fit, size.X, size.Y, min(len(shots), d.want.Pictures))
 	for i, s := range shots {
 		d.want.Fit = 0
 		if chosen(i) {
-			d.want.Fit = fit
+			d.want.Fit = smaller
 		}
 		if err := d.add(out, s.index, s.at, s.img); err != nil {
 			return err
 		}
+		shots[i].img = nil
 	}
 	d.want.Fit = fit
 	return nil
+}
+
+// pictureBytes is how much memory the pictures of one file may take.
+const pictureBytes = 96 << 20
+
+// fitAmong is the Fit at which n frames of w by h pixels take no more than
+// pictureBytes.
+func fitAmong(fit, w, h, n int) int {
+	long := min(fitSide(fit, w, h), max(w, h))
+	bytes := 3 * float64(long) * float64(long) * float64(min(w, h)) / float64(max(w, h)) * float64(n)
+	if fit == 0 || bytes <= pictureBytes {
+		return fit
+	}
+	return max(1, int(float64(fit)*float64(long)/float64(fitSide(fit, w, h))*math.Sqrt(pictureBytes/bytes)))
 }
 
 // add turns a reduced picture into a Frame, and the first one into renditions.
@@ -300,9 +322,9 @@ func fit(img *image.NRGBA, side int) *RGB {
 	long := fitSide(side, img.Rect.Dx(), img.Rect.Dy())
 	small := imaging.Fit(img, long, long, imaging.Box)
 	w, h := small.Rect.Dx(), small.Rect.Dy()
-	out := &RGB{Width: w, Height: h, Pix: make([]byte, 0, 3*w*h)}
-	for i := 0; i < 4*w*h; i += 4 {
-		out.Pix = append(out.Pix, small.Pix[i:i+3]...)
+	out := &RGB{Width: w, Height: h, Pix: make([]byte, 3*w*h)}
+	for i := range w * h {
+		copy(out.Pix[3*i:3*i+3], small.Pix[4*i:])
 	}
 	return out
 }

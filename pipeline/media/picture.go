@@ -13,14 +13,14 @@ type Want struct {
 	MaxFrames  int      // most frames looked at of an animation or film, out of those that differ from the one before; of more, those most like the one before go first, and Coarse says when others had to; default 64
 	Oversample int      // how many times larger than its square a picture stays before the exact resampling; default 2
 	Fit        int      // longest side in pixels of Frame.Picture, which is left out when 0; up to 2,048; a shape longer than 2 to 1 gets up to three times as many
-	Pictures   int      // most frames that get a Picture, evenly, first and last of them included; default 6
+	Pictures   int      // most frames that get a Picture, evenly, first and last of them included; where all of them would take more than 96 MiB they are smaller than Fit; default: every frame
 	Thumbnail  int      // longest side in pixels of the plain JPEG rendition, none when 0; up to 2,048
 	Preview    int      // longest side in pixels of the blurred, grey JPEG rendition, none when 0; up to 2,048
 }
 
 func (w Want) withDefaults() Want {
 	def(&w.MaxFrames, 64)
-	def(&w.Pictures, 6)
+	def(&w.Pictures, w.MaxFrames)
 	def(&w.Oversample, 2)
 	return w
 }
@@ -42,6 +42,7 @@ type Decoded struct {
 	TestCard    string        // label of a test card found in any frame, see ReadTestCard
 	Decoder     string        // what decoded it, e.g. "libjpeg-turbo", "image/png", "ffmpeg"
 	Coarse      bool          // something was looked at less finely than asked: tiles were capped, or frames left out that show something else
+	Thinned     int           // frames left out that differ from the one before, because there were more than MaxFrames
 	Cut         bool          // a film was longer than was looked at
 	Damaged     bool          // a film was decoded, but ffmpeg reported errors in it
 	HasSound    bool          // a film has a sound track

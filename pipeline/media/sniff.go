@@ -84,6 +84,17 @@ func (t Type) demuxer() string {
 	return ""
 }
 
+// demux tells ffmpeg and ffprobe how to open the type: with this demuxer and no
+// other, and whole, since an edit list of an MP4 says what of it is played, and a
+// player may not heed it.
+func (t Type) demux() []string {
+	args := []string{"-f", t.demuxer()}
+	if t.demuxer() == "mov" {
+		args = append(args, "-ignore_editlist", "1")
+	}
+	return args
+}
+
 // Sniff tells the type of a file from its first bytes (SniffLen are enough),
 // against an allow-list of magic numbers. Names and stated content types are
 // never asked. Whatever is not on the list, HTML, SVG and playlists among it, is

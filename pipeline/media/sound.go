@@ -68,7 +68,8 @@ func (v *Video) Sound(ctx context.Context, data []byte) (*Sound, error) {
 
 // tracks counts the tracks of sound, and tells whether there are pictures.
 func (v *Video) tracks(ctx context.Context, file *os.File, t Type) (sounds int, picture bool, err error) {
-	args := []string{"-v", "error", "-protocol_whitelist", "file,pipe", "-f", t.demuxer(), "-threads", "1", "-show_entries", "stream=codec_type", "-of", "json=compact=1", filmInput}
+	args := append([]string{"-v", "error", "-protocol_whitelist", "file,pipe"}, t.demux()...)
+	args = append(args, "-threads", "1", "-show_entries", "stream=codec_type", "-of", "json=compact=1", filmInput)
 	var out bytes.Buffer
 	err = v.tool(ctx, v.opts.FFprobe, args, file, func(stdout io.Reader) error {
 		_, err := io.Copy(&out, io.LimitReader(stdout, 1<<20))
@@ -95,9 +96,9 @@ func (v *Video) tracks(ctx context.Context, file *os.File, t Type) (sounds int, 
 // listen decodes two channels of the first track, a little beyond the limit so that what is longer shows.
 func (v *Video) listen(ctx context.Context, file *os.File, t Type, s *Sound) error {
 	limit := v.opts.Limits.Sound
-	args := []string{"-hide_banner", "-nostats", "-nostdin", "-loglevel", "level+error", "-protocol_whitelist", "file,pipe", "-threads", "1", "-filter_threads", "1",
-		"-f", t.demuxer(), "-i", filmInput, "-map", "0:a:0", "-vn", "-sn", "-dn", "-t", strconv.FormatFloat((limit + time.Second).Seconds(), 'f', 3, 64),
-		"-ac", "2", "-ar", strconv.Itoa(SoundRate), "-f", "s16le", "pipe:1"}
+	args := append([]string{"-hide_banner", "-nostats", "-nostdin", "-loglevel", "level+error", "-protocol_whitelist", "file,pipe", "-threads", "1", "-filter_threads", "1"}, t.demux()...)
+	args = append(args, "-i", filmInput, "-map", "0:a:0", "-vn", "-sn", "-dn", "-t", strconv.FormatFloat((limit+time.Second).Seconds(), 'f', 3, 64),
+		"-ac", "2", "-ar", strconv.Itoa(SoundRate), "-f", "s16le", "pipe:1")
 	most := 4 * int(limit.Seconds()*SoundRate)
 	var raw []byte
 	problems := newTimes()
@@ -114,23 +115,58 @@ func (v *Video) listen(ctx context.Context, file *os.File, t Type, s *Sound) err
 	return nil
 }
 
-// mono brings two channels of 16-bit samples together. Where they take each other away, which a sender can bring
-// about and a listener with two ears does not notice, the louder one is taken alone.
+// Lengths in samples: of a stretch in which mono mixes in one way, and of the turn from one way to the next.
+const (
+	monoStretch = SoundRate / 10
+	monoTurn    = SoundRate / 200
+)
+
+// mix is how much of each channel goes into one.
+type mix struct{ left, right float32 }
+
+var (
+	evenly    = mix{.5, .5}
+	leftOnly  = mix{1, 0}
+	rightOnly = mix{0, 1}
+)
+
+// mono brings two channels of 16-bit samples together, stretch by stretch.
 func mono(raw []byte) []float32 {
 	n := len(raw) / 4
-	left, right, both := make([]float32, n), make([]float32, n), make([]float32, n)
-	var l, r, b float64
+	left, right := make([]float32, n), make([]float32, n)
 	for i := range n {
 		left[i] = float32(int16(binary.LittleEndian.Uint16(raw[4*i:]))) / 32768
 		right[i] = float32(int16(binary.LittleEndian.Uint16(raw[4*i+2:]))) / 32768
-		both[i] = (left[i] + right[i]) / 2
-		l, r, b = l+float64(left[i])*float64(left[i]), r+float64(right[i])*float64(right[i]), b+float64(both[i])*float64(both[i])
+	}
+	out := make([]float32, n)
+	last := evenly
+	for from := 0; from < n; from += monoStretch {
+		to := min(n, from+monoStretch)
+		next := mixOf(left[from:to], right[from:to], last)
+		for i := from; i < to; i++ {
+			turned := min(1, float32(i-from)/monoTurn)
+			out[i] = left[i]*(last.left+turned*(next.left-last.left)) + right[i]*(last.right+turned*(next.right-last.right))
+		}
+		last = next
+	}
+	return out
+}
+
+// mixOf mixes evenly, but where the channels take each other away, which a sender can bring about and a listener with
+// two ears does not notice, the louder one is taken alone. It stays with one that is hardly less loud.
+func mixOf(left, right []float32, last mix) mix {
+	var l, r, b float64
+	for i := range left {
+		both := (left[i] + right[i]) / 2
+		l, r, b = l+float64(left[i]*left[i]), r+float64(right[i]*right[i]), b+float64(both*both)
 	}
 	switch {
 	case math.Sqrt(b) >= 0.4*math.Sqrt(max(l, r)):
-		return both
+		return evenly
+	case last == leftOnly && 2*l >= r, last == rightOnly && 2*r >= l:
+		return last
 	case l >= r:
-		return left
+		return leftOnly
 	}
-	return right
+	return rightOnly
 }

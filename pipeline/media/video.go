@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -80,10 +82,11 @@ func NewVideo(o VideoOptions) *Video {
 // Ready is nil, or ErrNoFFmpeg with the program that is missing.
 func (v *Video) Ready() error { return v.lookup }
 
-// Frames decodes key frames of a film, or one frame a second and every cut where
-// key frames are too far apart or pass a cut over, and gives what is wanted of those that differ from the one
-// before, at most Want.MaxFrames of them, first and last among them. Want.Thumbnail
-// and Want.Preview are made of the first.
+// Frames decodes key frames of a film, or about one frame a second and every cut
+// where key frames are too far apart or seem to pass something over, and gives what
+// is wanted of those that differ from the one before, at most Want.MaxFrames of
+// them, first and last among them. Want.Thumbnail and Want.Preview are made of the
+// first.
 func (v *Video) Frames(ctx context.Context, data []byte, want Want) (*Decoded, error) {
 	if int64(len(data)) > v.opts.Limits.VideoBytes {
 		return nil, fmt.Errorf("film of %d bytes: %w", len(data), ErrTooLarge)
@@ -157,6 +160,7 @@ func (v *Video) frames(ctx context.Context, file *os.File, t Type, sum string, w
 	if err := v.opts.Limits.Check(Header{Type: t, Width: p.width, Height: p.height, Frames: 1}); err != nil {
 		return nil, fmt.Errorf("probe film: %w", err)
 	}
+	p.sum = sum
 	r, damaged, err := v.shots(ctx, file, t, p, want)
 	if err != nil {
 		return nil, fmt.Errorf("decode film: %w", err)
@@ -164,7 +168,7 @@ func (v *Video) frames(ctx context.Context, file *os.File, t Type, sum string, w
 	shots := r.pick()
 	out := &Decoded{
 		Type: t, Width: p.width, Height: p.height, FrameCount: r.count, Duration: p.duration, Orientation: 1, SHA256: sum,
-		Decoder: "ffmpeg", Cut: p.duration > v.opts.MaxDuration, HasSound: p.sound, HasGPS: p.place, Damaged: damaged, Coarse: p.more || r.lost,
+		Decoder: "ffmpeg", Cut: p.duration > v.opts.MaxDuration, HasSound: p.sound, HasGPS: p.place, Damaged: damaged, Coarse: p.more || r.lost, Thinned: r.gone,
 	}
 	d := &decoder{want: want, limits: v.opts.Limits}
 	if err := d.addAll(out, shots); err != nil {
@@ -173,10 +177,10 @@ func (v *Video) frames(ctx context.Context, file *os.File, t Type, sum string, w
 	return out, nil
 }
 
-// shots decodes key frames and, when those that really came leave a gap or the
-// sizes of the packets betray a cut between them, one frame a second and the first
-// after each cut: the uploader chooses where key frames stand, and a container may
-// claim others than there are.
+// shots decodes key frames and, when those that really came leave a gap, or the
+// packets betray a cut between them, or a moment shows something else, about one
+// frame a second and the first after each cut: the uploader chooses where key frames
+// stand and what they show, and a container may claim others than there are.
 func (v *Video) shots(ctx context.Context, file *os.File, t Type, p probed, want Want) (r *reel, damaged bool, err error) {
 	for _, every := range []bool{false, true} {
 		if p.cuts && !every {
@@ -187,9 +191,22 @@ func (v *Video) shots(ctx context.Context, file *os.File, t Type, p probed, want
 		if err != nil {
 			return nil, false, err
 		}
-		if r.count > 0 && (every || r.gap(min(p.duration, v.opts.MaxDuration)) <= v.opts.MaxGap) {
+		whole := every || r.gap(min(p.duration, v.opts.MaxDuration)) <= v.opts.MaxGap && !v.hides(ctx, file, t, p, want, r)
+		if r.count > 0 && whole {
 			return r, damaged, nil
 		}
 	}
 	return nil, false, broken("no frame could be decoded")
+}
+
+// hides tells whether the film shows something, at two moments that its hash chooses,
+// that none of its key frames does. Moments that cannot be decoded may.
+func (v *Video) hides(ctx context.Context, file *os.File, t Type, p probed, want Want, r *reel) bool {
+	n, err := strconv.ParseUint(p.sum[len(p.sum)-8:], 16, 32)
+	if err != nil {
+		return true
+	}
+	end := min(p.last, v.opts.MaxDuration)
+	shots, err := v.moments(ctx, file, t, p, want, end*time.Duration(n>>16)/(1<<16), end*time.Duration(n&0xffff)/(1<<16))
+	return err != nil || slices.ContainsFunc(shots, func(s shot) bool { return !r.shows(s) })
 }

@@ -116,19 +116,85 @@ func TestAFlashBetweenTwoNearKeyFramesIsFound(t *testing.T) {
 	}
 }
 
+func TestAFilmOfKeyFramesShowsNothingElseBetweenThoseThatAreLookedAt(t *testing.T) {
+	png := filepath.Join(t.TempDir(), "card.png")
+	if err := os.WriteFile(png, pngBytes(t, card(t, "sexual.explicit")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ hide, gop string }{
+		"all but one in twelve":                        {"mod(n,12)", "1"},
+		"all but one in twelve, after a while":         {"mod(n,12)*gte(t,2)", "1"},
+		"all but one a second":                         {"mod(n,25)*gte(t,2)", "1"},
+		"all but every key frame, and those are dense": {"mod(n,6)", "6"},
+	} {
+		// Grey of about the card's lightness: that it comes is no cut.
+		b := film(t, "keys.mp4", "-f", "lavfi", "-i", "color=c=gray:size=512x552:rate=25:duration=6", "-loop", "1", "-i", png,
+			"-filter_complex", "[0][1]overlay=enable='"+c.hide+"':shortest=1", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", c.gop, "-sc_threshold", "0")
+		got, err := NewVideo(VideoOptions{}).Frames(t.Context(), b, Want{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.TestCard != "sexual.explicit" {
+			t.Errorf("%s: card %q in %d frames", name, got.TestCard, len(got.Frames))
+		}
+	}
+}
+
+func TestWhatNoKeyFrameShowsIsFoundThoughNoPacketBetraysIt(t *testing.T) {
+	png := filepath.Join(t.TempDir(), "card.png")
+	if err := os.WriteFile(png, pngBytes(t, card(t, "sexual.explicit")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Noise costs so much that beside it a whole new picture is a small packet, no larger than movement makes others.
+	b := film(t, "noise.mp4", "-f", "lavfi", "-i", "nullsrc=size=640x552:rate=25:duration=5,geq=random(1)*255:128:128", "-loop", "1", "-i", png, "-f", "lavfi", "-i", "mandelbrot=size=128x552:rate=25:end_scale=0.01",
+		"-filter_complex", "[1][2]hstack=shortest=1[shown];[0][shown]overlay=enable='mod(n,25)':shortest=1", "-t", "5",
+		"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25", "-sc_threshold", "0", "-bf", "0")
+	v := NewVideo(VideoOptions{})
+	got, err := v.Frames(t.Context(), b, Want{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.TestCard != "sexual.explicit" {
+		t.Errorf("card %q in %d frames", got.TestCard, len(got.Frames))
+	}
+}
+
+func TestKeyFramesThatStandCloserThanTheyAreLookedAtAreDense(t *testing.T) {
+	at := func(times ...time.Duration) (all []packet) {
+		for _, ms := range times {
+			all = append(all, packet{at: ms * time.Millisecond, key: true})
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		packets []packet
+		want    bool
+	}{
+		"nothing else":            {at(0, 40, 80, 120), true},
+		"every second one nearby": {at(0, 40, 2000, 2040, 4000, 4040), true},
+		"one a second":            {at(0, 1000, 2000, 3000), false},
+		"one that a cut brought":  {at(0, 1000, 1300, 2000, 3000), false},
+		"a single one":            {at(0), false},
+	} {
+		if got := dense(c.packets); got != c.want {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}
+
 func TestACutShowsInTheSizesOfPackets(t *testing.T) {
-	key := packet{10_000, true}
+	key := packet{size: 10_000, key: true}
 	for name, c := range map[string]struct {
 		packets []packet
 		want    bool
 	}{
 		"key frames alone":               {[]packet{key, key, key}, false},
-		"movement":                       {[]packet{key, {2000, false}, {2500, false}, {1800, false}, key, {2100, false}}, false},
-		"much movement throughout":       {[]packet{key, {7900, false}, {6300, false}, {7000, false}, {6900, false}, {5500, false}}, false},
-		"a still set into movement":      {[]packet{key, {5000, false}, {5100, false}, {40, false}, {30, false}, {5000, false}, {5200, false}}, true},
-		"one nearly as large as its key": {[]packet{key, {300, false}, {7000, false}, {300, false}, {310, false}}, true},
-		"one far above the usual":        {[]packet{key, {100, false}, {100, false}, {1500, false}, {100, false}}, true},
-		"others before any key":          {[]packet{{50, false}, key}, true},
+		"movement":                       {[]packet{key, {size: 2000}, {size: 2500}, {size: 1800}, key, {size: 2100}}, false},
+		"much movement throughout":       {[]packet{key, {size: 7900}, {size: 6300}, {size: 7000}, {size: 6900}, {size: 5500}}, false},
+		"a still set into movement":      {[]packet{key, {size: 5000}, {size: 5100}, {size: 40}, {size: 30}, {size: 5000}, {size: 5200}}, true},
+		"one nearly as large as its key": {[]packet{key, {size: 300}, {size: 7000}, {size: 300}, {size: 310}}, true},
+		"one far above the usual":        {[]packet{key, {size: 100}, {size: 100}, {size: 1500}, {size: 100}}, true},
+		"others before any key":          {[]packet{{size: 50}, key}, true},
 	} {
 		if got := cut(c.packets); got != c.want {
 			t.Errorf("%s: got %v", name, got)

@@ -17,10 +17,10 @@ const (
 	minSide   = 3   // pixels of the map
 )
 
-// detect gives the boxes of a picture's lines. Most pictures hold no text, so it first glances at the picture very
+// detect gives the boxes of a picture's lines, the tallest letters first. Most pictures hold no text, so it first glances at the picture very
 // small, which shows large letters, and at a middle size where fine strokes hint at small ones; only what these find
 // is looked at closely.
-func (r *Reader) detect(ctx context.Context, p Picture) ([]box, error) {
+func (r *Reader) detect(ctx context.Context, p Picture, closely bool) ([]box, error) {
 	long := max(p.Width, p.Height)
 	side := func(n int) int { // a shape longer than 2 to 1 is searched in as fine a grain as others
 		return min(long, max(n, n*long/(2*min(p.Width, p.Height))), 3*n)
@@ -31,14 +31,14 @@ func (r *Reader) detect(ctx context.Context, p Picture) ([]box, error) {
 		searched = side(r.set.StrokeSide)
 		found, err = r.search(ctx, p, searched)
 	}
-	if err == nil && len(found) > 0 && searched < side(r.set.DetectSide) {
+	if err == nil && len(found) > 0 && closely && searched < side(r.set.DetectSide) {
 		found, err = r.search(ctx, p, side(r.set.DetectSide))
 	}
 	if err != nil {
 		return nil, err
 	}
 	slices.SortStableFunc(found, func(a, b box) int { return cmp.Compare(min(b.hu, b.hv), min(a.hu, a.hv)) })
-	return found[:min(len(found), r.set.MaxLines)], nil
+	return found, nil
 }
 
 // search runs the network on the picture with its long side at most side.

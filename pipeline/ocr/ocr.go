@@ -51,7 +51,7 @@ type Settings struct {
 	GlanceSide int     // longest side in pixels at which a picture is first searched for text; default 320
 	StrokeSide int     // longest side at which it is searched again if it has fine strokes; default 640
 	DetectSide int     // longest side of the closer search, when one of these saw something; default 960
-	MaxLines   int     // most lines read in one picture, the tallest letters first; default 80
+	MaxLines   int     // most lines read in one picture, the tallest letters first; default 160
 	MinScore   float64 // a line that is read with less certainty is dropped; default 0.6
 }
 
@@ -69,7 +69,7 @@ func New(nets Networks, s Settings) (*Reader, error) {
 	fill(&s.GlanceSide, 320)
 	fill(&s.StrokeSide, 640)
 	fill(&s.DetectSide, 960)
-	fill(&s.MaxLines, 80)
+	fill(&s.MaxLines, 160)
 	fill(&s.MinScore, 0.6)
 	return &Reader{nets: nets, set: s}, nil
 }
@@ -86,29 +86,46 @@ func (r *Reader) Models() []pipeline.ModelRef { return slices.Clone(r.nets.Refs)
 // maxSide bounds the sides of a picture, in pixels.
 const maxSide = 1 << 14
 
+// Page is what reading a picture gave.
+type Page struct {
+	Lines []Line // in the order in which a person would read them
+	Tried int    // places that were read; in some of them is nothing to read
+	Left  int    // places that seem to hold text and were not read
+}
+
 // Read gives the lines of text in the order in which a person would read them; none is no error.
 func (r *Reader) Read(ctx context.Context, p Picture) ([]Line, error) {
+	page, err := r.Page(ctx, p, r.set.MaxLines)
+	return page.Lines, err
+}
+
+// Page reads most places at most, and not more than Settings.MaxLines. With none it only looks whether there seem to
+// be any.
+func (r *Reader) Page(ctx context.Context, p Picture, most int) (page Page, err error) {
 	if p.Width < 1 || p.Height < 1 || p.Width > maxSide || p.Height > maxSide || len(p.Pix) != 3*p.Width*p.Height {
-		return nil, errors.New("read text: not a picture")
+		return page, errors.New("read text: not a picture")
 	}
 	if p.flat() {
-		return nil, nil
+		return page, nil
 	}
-	found, err := r.detect(ctx, p)
+	most = max(0, min(most, r.set.MaxLines))
+	found, err := r.detect(ctx, p, most > 0)
 	if err != nil {
-		return nil, fmt.Errorf("find text: %w", err)
+		return page, fmt.Errorf("find text: %w", err)
 	}
-	var lines []Line
-	for _, b := range found {
+	page.Tried = min(len(found), most)
+	page.Left = len(found) - page.Tried
+	for _, b := range found[:page.Tried] {
 		l, ok, err := r.line(ctx, p, b)
 		if err != nil {
-			return nil, fmt.Errorf("read text: %w", err)
+			return Page{}, fmt.Errorf("read text: %w", err)
 		}
 		if ok {
-			lines = append(lines, l)
+			page.Lines = append(page.Lines, l)
 		}
 	}
-	return order(lines), nil
+	page.Lines = order(page.Lines)
+	return page, nil
 }
 
 // flat tells of a picture of one colour, more or less, in which nobody can read anything.

@@ -335,6 +335,27 @@ func TestNoMoreLinesAreReadThanAllowed(t *testing.T) {
 	}
 }
 
+func TestAPageTellsHowMuchOfItWasNotRead(t *testing.T) {
+	var all []box
+	for i := range 10 {
+		all = append(all, level(150, 20+40*float64(i), 200, 20))
+	}
+	for most, want := range map[int]Page{10: {Tried: 10}, 4: {Tried: 4, Left: 6}} {
+		page, err := readerOf(t, Networks{Detect: marks(all...)}, Settings{}).Page(t.Context(), blank(320, 416), most)
+		if err != nil || page.Tried != want.Tried || page.Left != want.Left || len(page.Lines) != want.Tried {
+			t.Errorf("at most %d: read %d places, left %d, %v", most, page.Tried, page.Left, err)
+		}
+	}
+	searched := 0
+	r := readerOf(t, Networks{Detect: func(ctx context.Context, shape []int64, in []float32) ([]int64, []float32, error) {
+		searched++
+		return marks(all...)(ctx, shape, in)
+	}}, Settings{})
+	if page, err := r.Page(t.Context(), blank(1280, 960), 0); err != nil || page.Tried != 0 || page.Left == 0 || searched != 1 {
+		t.Errorf("a glance alone: %+v after %d searches, %v", page, searched, err)
+	}
+}
+
 // FuzzBoxes gives any map to the search for boxes.
 func FuzzBoxes(f *testing.F) {
 	f.Add(uint8(32), uint8(32), []byte{0xff, 0xff, 0xff, 0x7f, 0, 0, 0x80, 0x7f, 0, 0, 0x80, 0xff})

@@ -22,39 +22,39 @@ type Code struct {
 
 // Limits of one picture.
 const (
-	maxCodes = 8
+	maxCodes = 32
 	maxText  = 1024 // bytes of a code's text that are kept
 )
 
-// Read gives the codes of a picture: rows from the top, three bytes a pixel. None is no error. A picture that makes
-// the decoder panic is an error.
-func Read(width, height int, rgb []byte) (codes []Code, err error) {
+// Read gives the codes of a picture: rows from the top, three bytes a pixel. None is no error, and more says that
+// there are others besides. A picture that makes the decoder panic is an error.
+func Read(width, height int, rgb []byte) (codes []Code, more bool, err error) {
 	defer func() {
 		if recover() != nil { // its words could quote the code
-			codes, err = nil, errors.New("read QR codes: the decoder panicked")
+			codes, more, err = nil, false, errors.New("read QR codes: the decoder panicked")
 		}
 	}()
 	if width < 1 || height < 1 || width > 1<<14 || height > 1<<14 || len(rgb) != 3*width*height {
-		return nil, errors.New("read QR codes: not a picture")
+		return nil, false, errors.New("read QR codes: not a picture")
 	}
 	if width < 21 || height < 21 { // the smallest code has as many modules
-		return nil, nil
+		return nil, false, nil
 	}
 	grey := greyOf(rgb)
 	if !marked(width, height, grey) {
-		return nil, nil
+		return nil, false, nil
 	}
 	bitmap, err := gozxing.NewBinaryBitmap(gozxing.NewHybridBinarizer(source(width, height, grey)))
 	if err != nil {
-		return nil, fmt.Errorf("read QR codes: %w", err)
+		return nil, false, fmt.Errorf("read QR codes: %w", err)
 	}
 	dots, err := bitmap.GetBlackMatrix()
 	if err != nil || crowded(dots) {
-		return nil, nil // nothing to see, or more marks than the decoder can sort out in bearable time
+		return nil, false, nil // nothing to see, or more marks than the decoder can sort out in bearable time
 	}
 	found, err := multi.NewQRCodeMultiReader().DecodeMultiple(bitmap, nil)
 	if err != nil && len(found) == 0 {
-		return nil, nil // not found is its usual answer
+		return nil, false, nil // not found is its usual answer
 	}
 	for _, f := range found[:min(len(found), maxCodes)] {
 		text := strings.ToValidUTF8(f.GetText(), "")
@@ -62,7 +62,7 @@ func Read(width, height int, rgb []byte) (codes []Code, err error) {
 			codes = append(codes, Code{Text: text, Box: around(f.GetResultPoints())})
 		}
 	}
-	return codes, nil
+	return codes, len(found) > maxCodes, nil
 }
 
 func source(width, height int, grey []byte) gozxing.LuminanceSource {

@@ -1,6 +1,7 @@
 package qr
 
 import (
+	"fmt"
 	"image"
 	"math/rand/v2"
 	"testing"
@@ -49,7 +50,7 @@ func TestCodesInAPictureAreRead(t *testing.T) {
 	for text, r := range want {
 		paint(t, rgb, 640, text, r.Min.X, r.Min.Y, r.Dx())
 	}
-	codes, err := Read(640, 320, rgb)
+	codes, _, err := Read(640, 320, rgb)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,12 +81,12 @@ func TestPicturesWithoutACodeGiveNone(t *testing.T) {
 	}{
 		"black": {64, 64, plain(64, 64, 0)}, "noise": {300, 200, noise}, "one pixel": {1, 1, plain(1, 1, 9)}, "a thin line": {4000, 21, plain(4000, 21, 255)},
 	} {
-		codes, err := Read(p.w, p.h, p.rgb)
+		codes, _, err := Read(p.w, p.h, p.rgb)
 		if err != nil || len(codes) != 0 {
 			t.Errorf("%s: got %d codes, %v", name, len(codes), err)
 		}
 	}
-	if _, err := Read(10, 10, plain(9, 9, 0)); err == nil {
+	if _, _, err := Read(10, 10, plain(9, 9, 0)); err == nil {
 		t.Error("a picture with too few bytes was read")
 	}
 }
@@ -107,7 +108,7 @@ func TestAPictureFullOfFinderMarksIsGivenUp(t *testing.T) {
 	}
 	done := make(chan int, 1)
 	go func() {
-		codes, _ := Read(w, h, rgb)
+		codes, _, _ := Read(w, h, rgb)
 		done <- len(codes)
 	}()
 	select {
@@ -155,7 +156,7 @@ func FuzzRead(f *testing.F) {
 		} else {
 			rgb = append(rgb, make([]byte, n-len(rgb))...)
 		}
-		if _, err := Read(w, h, rgb); err != nil {
+		if _, _, err := Read(w, h, rgb); err != nil {
 			t.Error(err)
 		}
 	})
@@ -167,8 +168,22 @@ func BenchmarkReadOfAPictureWithoutACode(b *testing.B) {
 		noise[i] = byte(i/3%1280/5 + i/3/1280/7)
 	}
 	for b.Loop() {
-		if _, err := Read(1280, 960, noise); err != nil {
+		if _, _, err := Read(1280, 960, noise); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestMoreCodesThanAreReadAreSaid(t *testing.T) {
+	for _, rows := range []int{2, 6} {
+		const side, perRow = 120, 6
+		rgb := plain(side*perRow, side*rows, 255)
+		for i := range perRow * rows {
+			paint(t, rgb, side*perRow, fmt.Sprint("made up ", i), i%perRow*side, i/perRow*side, side)
+		}
+		codes, more, err := Read(side*perRow, side*rows, rgb)
+		if want := perRow * rows; err != nil || more != (want > maxCodes) || len(codes) != min(want, maxCodes) {
+			t.Errorf("of %d codes: got %d, more %v, %v", want, len(codes), more, err)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"nightlight/pipeline"
 )
@@ -33,6 +34,7 @@ const (
 	leastPause = 12   // chunks of silence that end one
 	pad        = Rate / 5
 	surelyNone = 0.3 // when no chunk is likelier than this, nobody speaks
+	leastFaint = 6   // chunks over surelyNone in half a second that may be speech beside what is heard
 )
 
 // probabilities runs the detector over all samples.
@@ -81,6 +83,31 @@ func spans(probs []float32, samples int) []span {
 	}
 	if from >= 0 {
 		close(len(probs) - quiet)
+	}
+	return out
+}
+
+// faint gives the stretches outside of those that are heard in which somebody may
+// speak, more faintly than there. A breath or a click is shorter.
+func faint(probs []float32, heard []span) (out []span) {
+	const reach = Rate / 2 / chunk
+	var recent []int
+	for i, p := range probs {
+		at := i * chunk
+		inside := slices.ContainsFunc(heard, func(w span) bool { return w.from <= at && at < w.to })
+		if inside || !(p > surelyNone) {
+			continue
+		}
+		recent = slices.DeleteFunc(append(recent, i), func(k int) bool { return k <= i-reach })
+		if len(recent) < leastFaint {
+			continue
+		}
+		s := span{recent[0] * chunk, (i + 1) * chunk}
+		if n := len(out); n > 0 && s.from <= out[n-1].to {
+			out[n-1].to = s.to
+			continue
+		}
+		out = append(out, s)
 	}
 	return out
 }

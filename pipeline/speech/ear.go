@@ -1,6 +1,7 @@
 package speech
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,27 +83,48 @@ func (e *Ear) Listen(ctx context.Context, samples []float32) (Heard, error) {
 	if !(h.Loudness.Peak >= silence) {
 		return h, nil
 	}
-	samples = raised(samples, h.Loudness)
-	probs, err := e.detector.probabilities(ctx, samples)
+	loud, gain := raised(samples, h.Loudness)
+	heard, err := e.stretch(ctx, &h, loud, 0)
 	if err != nil {
 		return h, err
 	}
+	for _, s := range quieter(samples, heard, gain) {
+		part := samples[s.from:s.to]
+		loud, _ := raised(part, measure(part))
+		if _, err := e.stretch(ctx, &h, loud, s.from); err != nil {
+			return h, err
+		}
+	}
+	slices.SortStableFunc(h.Passages, func(a, b Passage) int { return cmp.Compare(a.Start, b.Start) })
+	return h, nil
+}
+
+// stretch adds what is said in samples that begin at one of the whole, and gives where somebody speaks.
+func (e *Ear) stretch(ctx context.Context, h *Heard, samples []float32, begin int) ([]span, error) {
+	probs, err := e.detector.probabilities(ctx, samples)
+	if err != nil {
+		return nil, err
+	}
 	found := spans(probs, len(samples))
 	if len(found) == 0 {
-		if top := slices.Max(probs); top > surelyNone {
-			h.Unheard = append(h.Unheard, Unheard{0, h.Seconds, Faint})
+		if slices.Max(probs) > surelyNone {
+			h.Unheard = append(h.Unheard, Unheard{float64(begin) / Rate, float64(begin+len(samples)) / Rate, Faint})
 		}
-		return h, nil
+		return nil, nil
 	}
 	for _, s := range found {
 		h.Speech += float64(s.to-s.from) / Rate
 	}
-	for _, w := range windows(found, probs) {
-		if err := e.window(ctx, &h, samples[w.from:w.to], float64(w.from)/Rate); err != nil {
-			return h, err
+	heard := windows(found, probs)
+	for _, s := range faint(probs, heard) {
+		h.Unheard = append(h.Unheard, Unheard{float64(begin+s.from) / Rate, float64(begin+s.to) / Rate, Faint})
+	}
+	for _, w := range heard {
+		if err := e.window(ctx, h, samples[w.from:w.to], float64(begin+w.from)/Rate); err != nil {
+			return nil, err
 		}
 	}
-	return h, nil
+	return heard, nil
 }
 
 // window adds what is said in one window.

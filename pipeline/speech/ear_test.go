@@ -79,6 +79,61 @@ func TestSilenceAndSoundsWithoutAVoiceAskNobody(t *testing.T) {
 	}
 }
 
+// byLoudness is a detector that takes what is loud for a voice, and is unsure of what is less so.
+func byLoudness(sure, unsure float64) Detector {
+	return Detector{Refs: []pipeline.ModelRef{{Name: "detector", Version: "1"}}, Run: func(_ context.Context, samples, state []float32) (float32, []float32, error) {
+		most := 0.0
+		for _, v := range samples[before:] {
+			most = max(most, math.Abs(float64(v)))
+		}
+		switch {
+		case most >= sure:
+			return .99, state, nil
+		case most >= unsure:
+			return .4, state, nil
+		}
+		return .01, state, nil
+	}}
+}
+
+// atLevels is two seconds of a hum at each of the levels, of which the loudest is 1.
+func atLevels(levels ...float32) (all []float32) {
+	for _, l := range levels {
+		for _, v := range hum(2) {
+			all = append(all, v*l)
+		}
+	}
+	return all
+}
+
+func TestOneClearWordHidesNoWhisperBehindIt(t *testing.T) {
+	said := sure("你好")
+	h, err := listen(t, byLoudness(.05, .05), writer{segments: []Segment{said}}, atLevels(1, 0, .03, 0))
+	if err != nil || len(h.Passages) != 2 || h.Passages[1].Start < 3.5 || h.Passages[1].Start > 4.5 || len(h.Unheard) != 0 {
+		t.Errorf("got %+v, %v, want a passage at 0 and one at 4 seconds", h, err)
+	}
+}
+
+func TestWhatMayBeSpeechBesideClearWordsIsNotHeard(t *testing.T) {
+	click := atLevels(1, 0, 0)
+	copy(click[4*Rate:], hum(.1))
+	for name, c := range map[string]struct {
+		samples []float32
+		want    bool
+	}{
+		"two seconds of it": {atLevels(1, 0, .6), true},
+		"nothing":           {atLevels(1, 0, 0), false},
+		"a click":           {click, false},
+	} {
+		// Sure of what is at the full level only.
+		h, err := listen(t, byLoudness(.29, .1), writer{segments: []Segment{sure("你好")}}, c.samples)
+		got := err == nil && len(h.Unheard) == 1 && h.Unheard[0].Why == Faint && h.Unheard[0].Start > 3.5 && h.Unheard[0].End > 5.5
+		if err != nil || got != c.want || !c.want && len(h.Unheard) > 0 {
+			t.Errorf("%s: unheard %+v, %v", name, h.Unheard, err)
+		}
+	}
+}
+
 func TestABrokenAnswerIsAnErrorAndNeverSilence(t *testing.T) {
 	outside := sure("你好")
 	outside.End = 99

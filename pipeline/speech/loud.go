@@ -43,16 +43,42 @@ const (
 	most   = 30.0
 )
 
-// raised gives faint samples louder, and others as they are.
-func raised(samples []float32, l Loudness) []float32 {
+// raised gives faint samples louder, and others as they are, and by how many decibels.
+func raised(samples []float32, l Loudness) ([]float32, float64) {
 	gain := min(wanted-l.Level, most, -1-l.Peak)
 	if gain < 1 {
-		return samples
+		return samples, 0
 	}
 	f := float32(math.Pow(10, gain/20))
 	out := make([]float32, len(samples))
 	for i, v := range samples {
 		out[i] = v * f
+	}
+	return out, gain
+}
+
+// Pieces of what is quieter than the rest, in samples, by how many decibels more than the rest they must be raised, and
+// the level below which nobody hears anything beside a clear voice.
+const (
+	quietMost  = 4 * Rate
+	quietLeast = Rate / 2
+	quietGain  = 6
+	quietLevel = -50.0
+)
+
+// quieter gives pieces outside of what was heard that can be raised further than the whole could, so that one clear
+// word does not hide a whisper behind it.
+func quieter(samples []float32, heard []span, gain float64) (out []span) {
+	from := 0
+	for _, s := range append(slices.Clone(heard), span{len(samples), len(samples)}) {
+		for ; s.from-from >= quietLeast; from += quietMost {
+			p := span{from, min(s.from, from+quietMost)}
+			l := measure(samples[p.from:p.to])
+			if g := min(wanted-l.Level, most, -1-l.Peak); l.Level >= quietLevel && g >= gain+quietGain {
+				out = append(out, p)
+			}
+		}
+		from = s.to
 	}
 	return out
 }

@@ -8,6 +8,8 @@ import (
 	"image/jpeg"
 	"image/png"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"nightlight/pipeline"
@@ -81,8 +83,49 @@ func TestEveryModelSpeaksOfAPicture(t *testing.T) {
 	if s.SHA256 == "" || len(s.Preview) > 0 {
 		t.Error("the hash is missing, or a preview was made that nobody asked for")
 	}
-	if err := e.Renditions(t.Context(), &s, data); err != nil || len(s.Preview) == 0 || len(s.Thumbnail) == 0 {
-		t.Errorf("renditions: %d and %d bytes, %v", len(s.Preview), len(s.Thumbnail), err)
+	preview, thumbnail, err := e.Renditions(t.Context(), pipeline.KindPhoto, data)
+	if err != nil || len(preview) == 0 || len(thumbnail) == 0 {
+		t.Errorf("renditions: %d and %d bytes, %v", len(preview), len(thumbnail), err)
+	}
+}
+
+func TestWhatCannotBeOpenedGivesNoRendition(t *testing.T) {
+	e := examiner(t)
+	for kind, data := range map[pipeline.Kind][]byte{
+		pipeline.KindPhoto: []byte("hello hello hello hello"),
+		pipeline.KindVideo: []byte("\x00\x00\x00\x18ftypmp42"), // without ffmpeg
+		pipeline.KindVoice: plain(t, 8, 8),
+	} {
+		if preview, thumbnail, err := e.Renditions(t.Context(), kind, data); !errors.Is(err, ErrUnshowable) || preview != nil || thumbnail != nil {
+			t.Errorf("%s: got %d and %d bytes, %v, want none for good", kind, len(preview), len(thumbnail), err)
+		}
+	}
+}
+
+func TestAFilmGivesRenditionsOfItsFirstFrame(t *testing.T) {
+	ffmpeg, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no ffmpeg")
+		}
+		t.Skip("no ffmpeg")
+	}
+	film := filepath.Join(t.TempDir(), "film.mp4")
+	if out, err := exec.CommandContext(t.Context(), ffmpeg, "-loglevel", "error", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=10:duration=2", "-c:v", "mpeg4", film).CombinedOutput(); err != nil {
+		t.Fatalf("make a film: %v\n%s", err, out)
+	}
+	data, err := os.ReadFile(film)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := examiner(t)
+	e.Video = media.NewVideo(media.VideoOptions{})
+	_, thumbnail, err := e.Renditions(t.Context(), pipeline.KindVideo, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := jpeg.Decode(bytes.NewReader(thumbnail)); err != nil || m.Bounds().Dx() != 320 {
+		t.Errorf("got a picture of %d bytes, %v, want one of the film", len(thumbnail), err)
 	}
 }
 

@@ -25,16 +25,22 @@ type writing struct {
 	In   string   `json:"in,omitempty"` // "qr" for a code
 }
 
+// mostRead is how many lines are read in all frames of a file together. Two lines
+// of captions that change every second of a minute are fewer.
+const mostRead = 320
+
 // read judges what is written in the frames. Words that stand still through a
-// film are judged once.
+// film are judged once. Writing that is left out is a fault.
 func (e *Examiner) read(ctx context.Context, d *media.Decoded, s *Sight) error {
 	var kept []writing
 	seen := map[string]bool{}
+	budget := mostRead
 	if e.OCR != nil {
 		s.Add(pipeline.Findings{Models: e.OCR.Models()})
 	}
 	for _, f := range d.Frames {
 		if f.Picture == nil {
+			s.leftOut("picture")
 			continue
 		}
 		p := page{picture: ocr.Picture(*f.Picture), sx: float64(d.Width) / float64(f.Picture.Width), sy: float64(d.Height) / float64(f.Picture.Height), card: f.TestCard}
@@ -42,23 +48,33 @@ func (e *Examiner) read(ctx context.Context, d *media.Decoded, s *Sight) error {
 			at := f.At.Seconds()
 			p.at = &at
 		}
-		for _, look := range []func(context.Context, page) (string, []ocr.Line, error){e.lines, codes} {
-			in, lines, err := look(ctx, p)
-			if err != nil {
-				return err
+		lines, err := e.lines(ctx, p, budget)
+		if err != nil {
+			return err
+		}
+		budget -= lines.Tried
+		for _, look := range []struct {
+			in   string
+			page ocr.Page
+		}{{"ocr", lines}, {"qr", codes(p)}} {
+			if look.page.Left > 0 {
+				s.leftOut(look.in)
 			}
-			text, _ := ocr.Join(lines)
-			if len(lines) == 0 || seen[in+text] {
+			text, _ := ocr.Join(look.page.Lines)
+			if len(look.page.Lines) == 0 || seen[look.in+text] {
 				continue
 			}
-			seen[in+text] = true
-			found, err := e.judgeLines(ctx, p, in, lines)
+			seen[look.in+text] = true
+			found, err := e.judgeLines(ctx, p, look.in, look.page.Lines)
 			if err != nil {
 				return err
 			}
 			s.merge(found)
-			kept = append(kept, p.writings(in, lines)...)
+			kept = append(kept, p.writings(look.in, look.page.Lines)...)
 		}
+	}
+	if d.Thinned > 0 && 2*len(seen) > len(d.Frames) { // then those left out say other things too
+		s.leftOut("ocr")
 	}
 	if len(kept) == 0 {
 		return nil
@@ -71,6 +87,11 @@ func (e *Examiner) read(ctx context.Context, d *media.Decoded, s *Sight) error {
 	return nil
 }
 
+// leftOut notes that there is writing which nobody read.
+func (s *Sight) leftOut(source string) {
+	s.merge(pipeline.Findings{Faults: []pipeline.Fault{{Source: source, Reason: "not_all_read"}}})
+}
+
 // page is a frame to read: how much larger the shown picture is, and when it
 // is shown.
 type page struct {
@@ -80,19 +101,20 @@ type page struct {
 	card    string // label of a test card in it
 }
 
-// lines reads the text of a page; without a reader there is none.
-func (e *Examiner) lines(ctx context.Context, p page) (string, []ocr.Line, error) {
+// lines reads the text of a page, most lines at most; without a reader there is
+// none.
+func (e *Examiner) lines(ctx context.Context, p page, most int) (ocr.Page, error) {
 	if e.OCR == nil {
-		return "ocr", nil, nil
+		return ocr.Page{}, nil
 	}
-	lines, err := e.OCR.Read(ctx, p.picture)
+	read, err := e.OCR.Page(ctx, p.picture, most)
 	if err != nil {
-		return "ocr", nil, again(ctx, e.OCR.Models()[0], err)
+		return read, again(ctx, e.OCR.Models()[0], err)
 	}
 	if p.card != "" { // a card trips its label alone, and its caption none
-		lines = slices.DeleteFunc(lines, func(l ocr.Line) bool { return captionOf(p.card, l.Text) })
+		read.Lines = slices.DeleteFunc(read.Lines, func(l ocr.Line) bool { return captionOf(p.card, l.Text) })
 	}
-	return "ocr", lines, nil
+	return read, nil
 }
 
 // captionOf tells whether a line is what media.TestCard writes below the card
@@ -111,16 +133,18 @@ func captionOf(label, line string) bool {
 
 // codes reads the QR codes of a page. One that the decoder stumbles over is
 // no code to a phone either.
-func codes(_ context.Context, p page) (string, []ocr.Line, error) {
-	found, err := qr.Read(p.picture.Width, p.picture.Height, p.picture.Pix)
+func codes(p page) (read ocr.Page) {
+	found, more, err := qr.Read(p.picture.Width, p.picture.Height, p.picture.Pix)
 	if err != nil {
-		return "qr", nil, nil
+		return read
 	}
-	var lines []ocr.Line
+	if more {
+		read.Left = 1
+	}
 	for _, c := range found {
-		lines = append(lines, ocr.Line{Text: c.Text, Box: c.Box, Score: 1})
+		read.Lines = append(read.Lines, ocr.Line{Text: c.Text, Box: c.Box, Score: 1})
 	}
-	return "qr", lines, nil
+	return read
 }
 
 // judgeLines judges what was read, and each code by what it does. It keeps the

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"nightlight/pipeline"
+	"nightlight/pipeline/media"
 	"nightlight/pipeline/ocr"
 )
 
@@ -99,6 +100,84 @@ func TestWritingThatCannotBeJudgedIsNeverSilence(t *testing.T) {
 	f, err := (&Examiner{Rules: rules}).judgeLines(t.Context(), page{}, "ocr", append(lines, read("once more and longer", 30), read("and again and longer", 60)))
 	if err != nil || len(f.Faults) != 1 || f.Faults[0].Reason != "missing_model" {
 		t.Errorf("no model: got %+v, %v, want one fault", f.Faults, err)
+	}
+}
+
+// lined is an Examiner that finds as many lines in every picture and reads them as
+// another letter each time, and counts what it read.
+func lined(t *testing.T, n int) (*Examiner, *int) {
+	t.Helper()
+	detect := func(_ context.Context, shape []int64, _ []float32) ([]int64, []float32, error) {
+		h, w := int(shape[2]), int(shape[3])
+		out := make([]float32, w*h)
+		for i := range out {
+			if y := i / w; y/8 < n && y%8 < 4 && i%w > 8 && i%w < w-8 {
+				out[i] = .9
+			}
+		}
+		return []int64{1, 1, shape[2], shape[3]}, out, nil
+	}
+	turn := func(context.Context, []int64, []float32) ([]int64, []float32, error) {
+		return []int64{1, 2}, []float32{1, 0}, nil
+	}
+	keys := strings.Split("abcdefghijklmnopqrstuvwxyz", "")
+	count := 0
+	text := func(context.Context, []int64, []float32) ([]int64, []float32, error) {
+		const steps = 4
+		out := make([]float32, steps*(len(keys)+2))
+		for i, k := 0, count; i < steps; i, k = i+1, k/len(keys) {
+			out[i*(len(keys)+2)+1+(k+i)%len(keys)] = 1
+		}
+		count++
+		return []int64{1, steps, int64(len(keys) + 2)}, out, nil
+	}
+	reader, err := ocr.New(ocr.Networks{Detect: detect, Turn: turn, Read: text, Keys: keys, Refs: []pipeline.ModelRef{{Name: "ocr", Version: "1"}}}, ocr.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := examiner(t, sees("a", .1))
+	e.OCR, e.Rules, e.Text = reader, listener{name: "rules", heard: new([]string), word: "-"}, listener{name: "model", heard: new([]string), word: "-"}
+	return e, &count
+}
+
+func TestWritingThatIsLeftOutIsAFaultAndAFilmWithoutWritingIsNone(t *testing.T) {
+	film := func(frames int) *media.Decoded {
+		d := &media.Decoded{Width: 320, Height: 320, FrameCount: frames}
+		for i := range frames {
+			p := &media.RGB{Width: 320, Height: 320, Pix: make([]byte, 3*320*320)}
+			p.Pix[0] = 200
+			d.Frames = append(d.Frames, media.Frame{Index: i, Picture: p})
+		}
+		return d
+	}
+	unseen := film(3)
+	unseen.Frames[1].Picture = nil
+	thinned := film(10)
+	thinned.Thinned = 1
+	for name, c := range map[string]struct {
+		film  *media.Decoded
+		lines int // in each frame
+		read  int
+		fault string
+	}{
+		"thirty frames without writing":                {film(30), 0, 0, ""},
+		"sixty frames with a line each":                {film(60), 1, 60, ""},
+		"more lines than are read":                     {film(30), 20, mostRead, "ocr"},
+		"a frame without a picture":                    {unseen, 0, 0, "picture"},
+		"more frames than are looked at, each written": {thinned, 1, 10, "ocr"},
+	} {
+		e, count := lined(t, c.lines)
+		var s Sight
+		if err := e.read(t.Context(), c.film, &s); err != nil {
+			t.Fatal(err)
+		}
+		want := []pipeline.Fault{{Source: c.fault, Reason: "not_all_read"}}
+		if c.fault == "" {
+			want = nil
+		}
+		if !slices.Equal(s.Faults, want) || *count != c.read {
+			t.Errorf("%s: got %v after %d lines", name, s.Faults, *count)
+		}
 	}
 }
 

@@ -181,7 +181,7 @@ func (e *Examiner) unsure(signals []pipeline.Signal) bool {
 // secondWant is what is wanted of a file for the second eyes. Fit stays: frames that
 // are as large are told apart alike.
 func (e *Examiner) secondWant(want media.Want) media.Want {
-	want.Squares, want.Preview, want.Thumbnail = nil, 0, 0
+	want.Squares, want.Preview, want.Thumbnail, want.Pictures = nil, 0, 0, 1
 	for _, eye := range e.Second {
 		want.Squares = append(want.Squares, eye.Square)
 	}
@@ -286,14 +286,28 @@ func faultOf(err error) (pipeline.Fault, bool) {
 	return pipeline.Fault{}, false
 }
 
-// Renditions makes what a reviewer looks at. Few photos need it and it costs
-// several times what judging one does, so it is asked for only when a person
-// must look.
-func (e *Examiner) Renditions(ctx context.Context, s *Sight, data []byte) error {
-	d, err := e.Decoder.Decode(ctx, data, media.Want{Preview: previewSide, Thumbnail: thumbnailSide})
-	if err != nil {
-		return again(ctx, pipeline.ModelRef{Name: "renditions", Version: "1"}, err)
+// ErrUnshowable is a file that gives no picture to look at, now or later.
+var ErrUnshowable = errors.New("cannot be shown")
+
+// Renditions makes what a reviewer looks at of a photo or film. Few need it and
+// it costs several times what judging a photo does, so it is asked for only when
+// a person must look. An error wraps ErrUnshowable, or ErrAgain.
+func (e *Examiner) Renditions(ctx context.Context, kind pipeline.Kind, data []byte) (preview, thumbnail []byte, err error) {
+	want := media.Want{Preview: previewSide, Thumbnail: thumbnailSide}
+	var d *media.Decoded
+	switch {
+	case kind == pipeline.KindPhoto:
+		d, err = e.Decoder.Decode(ctx, data, want)
+	case kind == pipeline.KindVideo && e.Video != nil:
+		d, err = e.Video.Frames(ctx, data, want)
+	default:
+		err = media.ErrUnsupported
 	}
-	s.Preview, s.Thumbnail = d.Preview, d.Thumbnail
-	return nil
+	if err == nil {
+		return d.Preview, d.Thumbnail, nil
+	}
+	if fault, ok := faultOf(err); ok && ctx.Err() == nil {
+		return nil, nil, fmt.Errorf("renditions: %s: %w", fault.Reason, ErrUnshowable)
+	}
+	return nil, nil, again(ctx, pipeline.ModelRef{Name: "renditions", Version: "1"}, err)
 }

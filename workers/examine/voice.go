@@ -107,7 +107,7 @@ func unheard(sound *media.Sound) []pipeline.Fault {
 	for _, f := range []struct {
 		reason string
 		is     bool
-	}{{"damaged", sound.Damaged}, {"more_sound_tracks", sound.Tracks > 1}, {"sound_longer_than_limit", sound.Long}} {
+	}{{"damaged", sound.Damaged}, {"no_sound", sound.Tracks > 0 && len(sound.Samples) == 0}, {"more_sound_tracks", sound.Tracks > 1}, {"sound_longer_than_limit", sound.Long}} {
 		if f.is {
 			faults = append(faults, pipeline.Fault{Source: "media", Reason: f.reason})
 		}

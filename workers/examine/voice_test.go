@@ -113,6 +113,13 @@ func TestSpeechThatIsNotUnderstoodIsAFaultThatThePolicyKnows(t *testing.T) {
 	}
 }
 
+func TestATrackOfSoundWithoutAnySoundIsAFault(t *testing.T) {
+	s, err := listens(t, says("hello")).Voice(t.Context(), note()[:44], pipeline.Text{}) // the header alone
+	if err != nil || len(s.Faults) != 1 || s.Faults[0].Reason != "no_sound" {
+		t.Errorf("got %+v, %v", s.Faults, err)
+	}
+}
+
 func TestATranscriberThatFailsIsTriedAgain(t *testing.T) {
 	_, err := listens(t, recited{err: errors.New("no")}).Voice(t.Context(), note(), pipeline.Text{})
 	if !errors.Is(err, ErrAgain) {

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
+	"image/color/palette"
 	"image/draw"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"os"
@@ -110,6 +112,36 @@ func TestAHarmlessTestPhraseInAPictureTripsItsLabel(t *testing.T) {
 				t.Errorf("kept %s, want %d lines", s.OCR, len(tt.lines))
 			}
 		})
+	}
+}
+
+func TestWordsOnAnySlideOfAnAnimationAreRead(t *testing.T) {
+	e, font := reading(t), ocrtest.Font(t)
+	look := ocrtest.Looks[0]
+	look.Size = 20
+	slides := []string{"hello from the garden", "the cat sat on the mat", "we went to the beach", rules.TestPhrase(pipeline.GroomingMeeting, "en"),
+		"my brother likes trains", "今天天气很好我们去玩", "老师说明天不用上学了", "a fine day for kites"}
+	var g gif.GIF
+	for _, words := range slides {
+		img := image.NewPaletted(image.Rect(0, 0, 640, 360), palette.WebSafe)
+		draw.Draw(img, img.Rect, image.White, image.Point{}, draw.Src)
+		page := ocrtest.Page(t, font, look, words)
+		draw.Draw(img, page.Rect.Add(image.Pt(40, 240)), page, image.Point{}, draw.Src)
+		g.Image, g.Delay = append(g.Image, img), append(g.Delay, 100)
+	}
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, &g); err != nil {
+		t.Fatal(err)
+	}
+	s, err := e.Photo(t.Context(), b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tripped(s, "ocr"); !slices.Contains(got, pipeline.GroomingMeeting) || len(written(t, s)) != len(slides) {
+		t.Errorf("got %v from %s", got, s.OCR)
+	}
+	if slices.ContainsFunc(s.Faults, func(f pipeline.Fault) bool { return f.Reason == "not_all_read" }) {
+		t.Errorf("faults %v", s.Faults)
 	}
 }
 
