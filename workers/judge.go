@@ -11,6 +11,7 @@ import (
 
 	"nightlight/pipeline"
 	"nightlight/pipeline/media"
+	"nightlight/pipeline/speech"
 	"nightlight/queue/store"
 	"nightlight/workers/examine"
 )
@@ -126,7 +127,7 @@ func (w *Worker) look(ctx context.Context, lease *store.Lease) (examine.Sight, e
 	}
 	data, err := w.fetch(ctx, lease.ItemID, lease.Media, lease.Key)
 	if err != nil {
-		return sight, err
+		return sight, w.noWait(it, text, err)
 	}
 	seen, err := w.lookAt(ctx, w.Examiner.Remembering(memory{w.Store, it.Tenant}), it, data)
 	seen.Add(text)
@@ -136,8 +137,24 @@ func (w *Worker) look(ctx context.Context, lease *store.Lease) (examine.Sight, e
 	if err == nil && it.Kind == pipeline.KindPhoto && seen.SHA256 != "" && w.Policy.Judge(it, seen.Findings, time.Time{}).NeedsPerson() {
 		seen.Preview, seen.Thumbnail, err = w.Examiner.Renditions(ctx, it.Kind, data)
 	}
-	return seen, err
+	return seen, w.noWait(it, text, err)
 }
+
+// noWait makes an ordinary failure of one that would be waited out, when the words
+// beside the media are urgent: a person must hear of them within minutes.
+func (w *Worker) noWait(it pipeline.Item, text pipeline.Findings, err error) error {
+	if unreachable(err) && w.urgent(it, text) {
+		return errors.New("away, and the words are urgent")
+	}
+	return err
+}
+
+// errAway is a media store that does not answer for now.
+var errAway = errors.New("media store does not answer")
+
+// unreachable reports whether err says nothing of the item: what is needed to
+// judge it does not answer for now.
+func unreachable(err error) bool { return errors.Is(err, errAway) || errors.Is(err, speech.ErrAway) }
 
 func (w *Worker) lookAt(ctx context.Context, e *examine.Examiner, it pipeline.Item, data []byte) (examine.Sight, error) {
 	switch it.Kind {
@@ -182,8 +199,13 @@ func (w *Worker) fetch(ctx context.Context, itemID string, m *store.Media, key [
 		return nil, fmt.Errorf("key of item %s: %w", itemID, err)
 	}
 	data, err := media.ReadAll(ctx, objects, m.Key, m.Bytes)
-	if err != nil {
+	switch {
+	case err == nil:
+	case errors.Is(err, media.ErrNotFound), errors.Is(err, media.ErrBadKey), errors.Is(err, media.ErrTampered), errors.Is(err, media.ErrHashMismatch),
+		errors.Is(err, media.ErrTooLarge), errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, fmt.Errorf("fetch media of item %s: %w", itemID, err)
+	default:
+		return nil, fmt.Errorf("fetch media of item %s: %w: %w", itemID, errAway, err)
 	}
 	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != m.SHA256 {
 		return nil, fmt.Errorf("media of item %s: %w", itemID, media.ErrHashMismatch)
@@ -231,27 +253,42 @@ func (w *Worker) keep(ctx context.Context, lease *store.Lease, s examine.Sight, 
 	return append(kept, renditions(s.Preview, s.Thumbnail)...), nil
 }
 
+// patience is how long after an item came what is away is waited for; then its
+// attempts count as others do, and a person looks.
+const patience = time.Hour
+
 // handBack releases the item for a later try: at once when the process stops,
-// after a growing pause when something failed.
+// after a growing pause when something failed. Neither a stop nor what is away
+// counts as an attempt.
 func (w *Worker) handBack(ctx context.Context, lease *store.Lease, cause error) error {
 	after, cancel := record(ctx)
 	defer cancel()
 	draining := w.draining.Load()
-	pause := time.Duration(0)
+	pause, waits := time.Duration(0), false
 	if !draining {
 		pause = min(time.Second<<min(lease.Attempt, 5), 30*time.Second)
+		if waits = unreachable(cause) && w.young(after, lease.Item); waits {
+			pause = min(time.Second<<min(lease.Attempt, 6), time.Minute)
+		}
 		w.metrics.retried.Inc()
 		w.Log.Warn("judging will be tried again", "item", lease.ItemID, "attempt", lease.Attempt, "cause", classOf(cause))
 	}
-	if err := w.Store.Release(after, lease, pause, !draining); err != nil && !errors.Is(err, store.ErrLost) {
+	if err := w.Store.Release(after, lease, pause, !draining && !waits); err != nil && !errors.Is(err, store.ErrLost) {
 		return fmt.Errorf("release item %s: %w", lease.ItemID, err)
 	}
 	return nil
 }
 
+func (w *Worker) young(ctx context.Context, it pipeline.Item) bool {
+	now, err := w.Store.Now(ctx)
+	return err == nil && now.Sub(it.ReceivedAt) < patience
+}
+
 // classOf names an error's kind without its words, which could quote content.
 func classOf(err error) string {
 	switch {
+	case errors.Is(err, errAway):
+		return "media store away"
 	case errors.Is(err, media.ErrNotFound):
 		return "media not found"
 	case errors.Is(err, media.ErrTampered), errors.Is(err, media.ErrHashMismatch):

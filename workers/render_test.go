@@ -10,6 +10,7 @@ import (
 	"image/jpeg"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,8 +30,8 @@ func (eye) Classify(context.Context, []float32) ([]pipeline.Signal, error) {
 	return []pipeline.Signal{{Label: pipeline.SexualExplicit, Score: .001, Source: "eye@1"}}, nil
 }
 
-// photo accepts a grey picture as a child would send it.
-func (b *bench) photo(t *testing.T) (id string) {
+// photo accepts a grey picture as a child would send it, with a caption or without.
+func (b *bench) photo(t *testing.T, caption ...string) (id string) {
 	t.Helper()
 	b.Examiner.Eyes = []examine.Eye{{Model: eye{}, Square: media.Square{Size: 32}}}
 	var picture bytes.Buffer
@@ -53,7 +54,7 @@ func (b *bench) photo(t *testing.T) (id string) {
 	if err := b.Store.UploadStored(t.Context(), b.tenant, up.ID); err != nil {
 		t.Fatal(err)
 	}
-	it := pipeline.Item{Tenant: b.tenant, Kind: pipeline.KindPhoto, Sender: pipeline.Person{ID: "child", Age: years(10)},
+	it := pipeline.Item{Tenant: b.tenant, Kind: pipeline.KindPhoto, Text: strings.Join(caption, " "), Sender: pipeline.Person{ID: "child", Age: years(10)},
 		Recipients: []pipeline.Person{{ID: "friend", Age: years(10)}}, Audience: pipeline.AudienceDirect, SentAt: b.clock()}
 	a, err := b.Store.Accept(t.Context(), store.NewItem{Item: it, UploadID: up.ID, Queue: "photo"})
 	if err != nil {

@@ -215,6 +215,48 @@ func TestAFailingModelIsTriedAgainAndThenAPersonLooks(t *testing.T) {
 	}
 }
 
+func TestMediaWaitsForAStoreThatIsAwayAndAnHourLaterAPersonLooks(t *testing.T) {
+	for name, tt := range map[string]struct {
+		text  string
+		opens time.Duration // after which time, if ever
+		state store.State
+		least time.Duration
+	}{
+		"it comes back":         {"", 40 * time.Minute, store.Closed, 40 * time.Minute},
+		"it does not":           {"", 0, store.Quarantined, time.Hour},
+		"the caption is urgent": {"urgent", 0, store.Quarantined, 0},
+		"it was only a stumble": {"", time.Minute, store.Closed, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, fake{"fake", func(_ context.Context, text pipeline.Text) ([]pipeline.Signal, error) {
+				if text.Text == "urgent" {
+					return []pipeline.Signal{{Label: pipeline.SelfharmExpressed, Score: .99, Source: "fake@1"}}, nil
+				}
+				return nil, nil
+			}})
+			id := b.photo(t, tt.text)
+			there := b.Media
+			b.Media = away{there}
+			started := b.clock()
+			for b.item(t, id).State == store.Pending {
+				if waited := b.clock().Sub(started); waited > 2*time.Hour {
+					t.Fatal("it waits for ever")
+				} else if tt.opens > 0 && waited >= tt.opens {
+					b.Media = there
+				}
+				if err := b.Judge(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+				b.pass(time.Minute)
+			}
+			took := b.clock().Sub(started)
+			if it := b.item(t, id); it.State != tt.state || took < tt.least || took > tt.least+10*time.Minute {
+				t.Errorf("got %s after %v, want %s after %v", it.State, took, tt.state, tt.least)
+			}
+		})
+	}
+}
+
 func TestWithoutTheModelWhatRulesFindUrgentGoesOutAtOnce(t *testing.T) {
 	b := newBench(t, fake{"fake", func(context.Context, pipeline.Text) ([]pipeline.Signal, error) { return nil, errors.New("down") }})
 	b.Examiner.Rules = says(pipeline.SelfharmExpressed, .9)

@@ -8,6 +8,7 @@ package speech
 
 import (
 	"context"
+	"errors"
 
 	"nightlight/pipeline"
 )
@@ -35,8 +36,12 @@ type Segment struct {
 	Cut bool
 }
 
+// ErrAway is a transcriber elsewhere that does not answer for now.
+var ErrAway = errors.New("speech: the transcriber does not answer")
+
 // Transcriber writes down up to MaxWindow seconds of sound in which somebody speaks. Nothing heard is no segment and
-// no error. Implementations are safe for concurrent use, end early when ctx does, and quote nothing in their errors.
+// no error. Implementations are safe for concurrent use, end early when ctx does, and quote nothing in their errors;
+// one that asks elsewhere and gets no answer for now gives ErrAway.
 type Transcriber interface {
 	Models() []pipeline.ModelRef
 	Transcribe(ctx context.Context, samples []float32) ([]Segment, error)

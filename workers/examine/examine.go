@@ -132,6 +132,8 @@ func again(ctx context.Context, ref pipeline.ModelRef, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, speech.ErrAway):
+		return fmt.Errorf("%s: %w", ref, speech.ErrAway)
 	case errors.Is(err, context.DeadlineExceeded):
 		class = "timeout"
 	}
@@ -143,6 +145,8 @@ func Class(err error) string {
 	switch {
 	case errors.Is(err, ErrAgain):
 		return "classifier"
+	case errors.Is(err, speech.ErrAway):
+		return "transcriber"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "timeout"
 	case errors.Is(err, context.Canceled):

@@ -119,11 +119,14 @@ func (s *Server) Transcribe(ctx context.Context, samples []float32) ([]speech.Se
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("ask the transcriber: %w", ctx.Err())
 		}
-		return nil, fmt.Errorf("ask the transcriber: %s", why(err))
+		return nil, fmt.Errorf("ask the transcriber: %s: %w", why(err), speech.ErrAway)
 	}
 	defer func() { _ = resp.Body.Close() }() // only read
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("ask the transcriber: status %d", resp.StatusCode)
+	switch code := resp.StatusCode; {
+	case code == http.StatusTooManyRequests, code >= http.StatusInternalServerError:
+		return nil, fmt.Errorf("ask the transcriber: status %d: %w", code, speech.ErrAway)
+	case code != http.StatusOK:
+		return nil, fmt.Errorf("ask the transcriber: status %d", code)
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil || len(text) > maxAnswer {

@@ -2,6 +2,7 @@ package transcribe
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"net/http"
@@ -58,6 +59,22 @@ func TestAServerThatFailsIsAnErrorAndNeverSilence(t *testing.T) {
 		} else if strings.Contains(err.Error(), "hello") {
 			t.Errorf("%s: the error quotes what was said", name)
 		}
+	}
+}
+
+func TestAServerThatDoesNotAnswerForNowIsAway(t *testing.T) {
+	for code, want := range map[int]bool{http.StatusServiceUnavailable: true, http.StatusTooManyRequests: true, http.StatusBadRequest: false, http.StatusUnauthorized: false} {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
+		if _, err := s.Transcribe(t.Context(), make([]float32, 100)); errors.Is(err, speech.ErrAway) != want {
+			t.Errorf("status %d: got %v, want away %t", code, err, want)
+		}
+	}
+	s, err := New(Settings{URL: "http://127.0.0.1:1/v1/audio/transcriptions", Model: "m", Plain: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Transcribe(t.Context(), make([]float32, 100)); !errors.Is(err, speech.ErrAway) {
+		t.Errorf("nobody listens: got %v, want away", err)
 	}
 }
 
