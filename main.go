@@ -93,6 +93,7 @@ type cli struct {
 	Policy    policyCommand    `cmd:"" help:"Check a policy file, explain a verdict."`
 	Hashes    hashesCommand    `cmd:"" help:"Banks of hashes of known pictures and files."`
 	User      userCommand      `cmd:"" help:"People who log in to the console."`
+	Key       keyCommand       `cmd:"" help:"Keys that backends call the API with."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring the database schema up to date."`
 	Reconcile reconcileCommand `cmd:"" help:"Prove that accepted = ended + in flight."`
 	Audit     auditCommand     `cmd:"" help:"Check the audit log's hash chain."`
@@ -206,6 +207,8 @@ type dataFlags struct {
 	Log      string `help:"Least level that is logged." enum:"debug,info,warn,error" default:"info"`
 }
 
+func (f dataFlags) keyFile() string { return cmp.Or(f.Keys, filepath.Join(f.Data, "keys.json")) }
+
 // hearFlags choose who writes speech down.
 type hearFlags struct {
 	URL   string `name:"transcriber" env:"NIGHTLIGHT_TRANSCRIBER" help:"https://HOST/v1/audio/transcriptions of a server of your own that writes speech down (default: Whisper in this process)." placeholder:"URL"`
@@ -312,6 +315,9 @@ func existingRecord(ctx context.Context, f dataFlags) (*store.Store, error) {
 			return nil, wrongUse("--data: no Nightlight database in %s", f.Data)
 		}
 	}
+	if _, err := os.Stat(f.keyFile()); err != nil {
+		return nil, wrongUse("--keys: no key file %s; name the one that the servers use", f.keyFile())
+	}
 	st, _, err := openRecord(ctx, f)
 	return st, err
 }
@@ -321,7 +327,7 @@ func openRecord(ctx context.Context, f dataFlags) (*store.Store, *media.Keyring,
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("data folder: %w", err)
 	}
-	ring, err := media.OpenKeyFile(cmp.Or(f.Keys, filepath.Join(f.Data, "keys.json")))
+	ring, err := media.OpenKeyFile(f.keyFile())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -1728,7 +1734,107 @@ func (c *policyExplainCommand) Run(ctx context.Context) error {
 	return show(v, rows, c.JSON)
 }
 
-// --- user, migrate, reconcile, audit, version ---
+// --- key, user, migrate, reconcile, audit, version ---
+
+type keyCommand struct {
+	Add    keyAddCommand    `cmd:"" help:"Make a key and print it once."`
+	List   keyListCommand   `cmd:"" help:"List keys; their secrets are known to nobody."`
+	Revoke keyRevokeCommand `cmd:"" help:"End a key; running servers believe it for up to five seconds more."`
+}
+
+// keyFlags say whose keys.
+type keyFlags struct {
+	dataFlags
+	Tenant string `help:"Name of the tenant." default:"default"`
+}
+
+func (f keyFlags) open(ctx context.Context) (*store.Store, store.Tenant, error) {
+	st, err := existingRecord(ctx, f.dataFlags)
+	if err != nil {
+		return nil, store.Tenant{}, err
+	}
+	tenant, err := st.TenantByName(ctx, f.Tenant)
+	if err != nil {
+		return nil, tenant, errors.Join(fmt.Errorf("tenant %s: %w", f.Tenant, err), st.Close())
+	}
+	return st, tenant, nil
+}
+
+type keyAddCommand struct {
+	keyFlags
+	Name  string   `arg:"" help:"What the key is for."`
+	Scope []string `help:"ingest, read, reports, webhooks, accounts or admin; several times or with commas." required:"" enum:"ingest,read,reports,webhooks,accounts,admin"`
+	JSON  bool     `help:"Print JSON."`
+}
+
+// Run makes a key.
+func (c *keyAddCommand) Run(ctx context.Context) error {
+	st, tenant, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	k := store.APIKey{Tenant: tenant.ID, Name: c.Name}
+	for _, s := range c.Scope {
+		k.Scopes = append(k.Scopes, store.Scope(s))
+	}
+	k, secret, err := st.CreateKey(ctx, k, byCommandLine)
+	if err != nil {
+		return err
+	}
+	return show(map[string]any{"id": k.ID, "name": k.Name, "scopes": k.Scopes, "key": secret}, [][]string{{"id", k.ID}, {"key, shown only now", secret}}, c.JSON)
+}
+
+type keyListCommand struct {
+	keyFlags
+	JSON bool `help:"Print JSON."`
+}
+
+// Run lists keys.
+func (c *keyListCommand) Run(ctx context.Context) error {
+	st, tenant, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	keys, err := st.Keys(ctx, tenant.ID)
+	if err != nil {
+		return err
+	}
+	type line struct {
+		ID      string        `json:"id"`
+		Name    string        `json:"name"`
+		Scopes  []store.Scope `json:"scopes"`
+		Made    time.Time     `json:"created_at"`
+		Revoked *time.Time    `json:"revoked_at,omitempty"`
+	}
+	lines, rows := []line{}, [][]string{{"ID", "NAME", "SCOPES", "MADE", "REVOKED"}}
+	for _, k := range keys {
+		l := line{k.ID, k.Name, k.Scopes, k.CreatedAt.UTC(), nil}
+		row := []string{k.ID, k.Name, fmt.Sprint(k.Scopes), l.Made.Format(time.RFC3339), ""}
+		if !k.RevokedAt.IsZero() {
+			at := k.RevokedAt.UTC()
+			l.Revoked, row[4] = &at, at.Format(time.RFC3339)
+		}
+		lines, rows = append(lines, l), append(rows, row)
+	}
+	return show(lines, rows, c.JSON)
+}
+
+type keyRevokeCommand struct {
+	keyFlags
+	ID string `arg:"" name:"id" help:"Id of the key, see key list."`
+}
+
+// Run ends a key.
+func (c *keyRevokeCommand) Run(ctx context.Context) error {
+	st, tenant, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	return st.RevokeKey(ctx, tenant.ID, c.ID, byCommandLine)
+}
 
 type userCommand struct {
 	Add userAddCommand `cmd:"" help:"Add a person."`

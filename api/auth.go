@@ -17,7 +17,7 @@ import (
 const (
 	// keyFresh is how long a key is believed without asking the database
 	// again; a revoked key is refused after this at the latest.
-	keyFresh = 30 * time.Second
+	keyFresh = 5 * time.Second
 	// maxKeys bounds the cache. Only keys that exist are kept.
 	maxKeys = 10_000
 	// maxSecret bounds what is hashed, bytes.

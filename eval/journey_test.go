@@ -3,6 +3,8 @@ package eval
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -64,6 +66,54 @@ func message(text string) client.Item {
 	ten := 10
 	return client.Item{Kind: pipeline.KindMessage, Text: text, Audience: "direct", Locale: "en", ConversationID: "c1",
 		Sender: pipeline.Person{ID: "a", Age: &ten}, Recipients: []pipeline.Person{{ID: "b", Age: &ten}}}
+}
+
+func TestAKeyMadeOnTheCommandLineOpensItsPartOfTheAPIUntilItIsRevoked(t *testing.T) {
+	s := newSystem(t, backends{redis: "memory"})
+	s.up(t)
+	nightlight := func(args ...string) string {
+		t.Helper()
+		out, code := s.command(t, append(args, s.recordFlags()...)...)
+		if code != 0 {
+			t.Fatalf("%v: exit %d\n%s", args, code, out)
+		}
+		return out
+	}
+	var k struct{ ID, Key string }
+	if err := json.Unmarshal([]byte(nightlight("key", "add", "app", "--scope", "ingest,read", "--json")), &k); err != nil {
+		t.Fatal(err)
+	}
+	app := client.New(s.url, k.Key)
+	got, err := app.Submit(t.Context(), message("see you at the bus stop"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := app.Wait(t.Context(), got.ID); err != nil {
+		t.Fatal(err)
+	}
+	status := func(err error) int {
+		var answer *client.Error
+		if !errors.As(err, &answer) {
+			t.Fatalf("got %v, want an answer of the API", err)
+		}
+		return answer.Status
+	}
+	if _, err := app.EraseAccount(t.Context(), "a"); status(err) != http.StatusForbidden {
+		t.Errorf("erase: got %v, want that the scope is missing", err)
+	}
+	if out := nightlight("key", "list"); !strings.Contains(out, k.ID) || strings.Contains(out, k.Key) {
+		t.Errorf("key list: %s, want its id and not the key", out)
+	}
+	nightlight("key", "revoke", k.ID)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		_, err := app.Submit(t.Context(), message("and now?"), 0)
+		if err != nil && status(err) == http.StatusUnauthorized {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("submit: got %v a minute after the key was revoked, want that it is gone", err)
+		}
+	}
 }
 
 func TestAHundredPostsWithOneKeyGiveOneItem(t *testing.T) {
