@@ -833,10 +833,22 @@ func (h *house) apiSettings(pages http.Handler) api.Settings {
 }
 
 func (h *house) consoleSettings() console.Settings {
-	host, _, _ := net.SplitHostPort(h.flags.Listen)
+	return console.Settings{Store: h.store, Media: h.objects, Vault: h.vault, Policy: h.policy, Words: h.words, Log: h.log, SecureCookies: h.flags.secureCookies()}
+}
+
+// secureCookies tells whether logins need TLS: behind https, and wherever the
+// address that people use is not this machine's own.
+func (f serveFlags) secureCookies() bool {
+	host, _, _ := net.SplitHostPort(f.Listen)
+	if u, err := url.Parse(f.PublicURL); err == nil && u.Host != "" {
+		if u.Scheme == "https" {
+			return true
+		}
+		host = u.Hostname()
+	}
 	ip, err := netip.ParseAddr(host)
 	loopback := err == nil && ip.IsLoopback() || host == "localhost"
-	return console.Settings{Store: h.store, Media: h.objects, Vault: h.vault, Policy: h.policy, Words: h.words, Log: h.log, SecureCookies: !loopback && !h.flags.InsecureCookie}
+	return !loopback && !f.InsecureCookie
 }
 
 // checks are what /readyz asks.
@@ -880,7 +892,7 @@ func (h *house) hears(ctx context.Context) (string, error) {
 		return "Whisper in this process", nil
 	}
 	if err := h.hearing.Ready(ctx); err != nil {
-		return "the transcriber does not answer: voice notes and films with sound wait, and are held after five tries", err
+		return "the transcriber does not answer: voice notes and films with sound wait for up to an hour", err
 	}
 	return "the transcriber answers", nil
 }

@@ -116,6 +116,25 @@ func TestAKeyMadeOnTheCommandLineOpensItsPartOfTheAPIUntilItIsRevoked(t *testing
 	}
 }
 
+func TestLoginCookiesNeedTLSWhereverPeopleComeByIt(t *testing.T) {
+	for address, secure := range map[string]bool{"": false, "http://127.0.0.1:8080": false, "https://nightlight.example": true, "http://nightlight.example": true} {
+		s := newSystem(t, backends{redis: "memory"})
+		listen := freeAddr(t)
+		p := start(t, s.log, nil, append([]string{"up", "--listen", listen, "--public-url", address}, s.flags...)...)
+		waitHTTP(t, "http://"+listen+"/readyz")
+		resp, err := http.Get("http://" + listen + "/console/login")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.stop(t)
+		resp.Body.Close()
+		cookies := resp.Cookies()
+		if len(cookies) == 0 || cookies[0].Secure != secure {
+			t.Errorf("reached at %q: got cookies %v, want secure %t", address, cookies, secure)
+		}
+	}
+}
+
 func TestAHundredPostsWithOneKeyGiveOneItem(t *testing.T) {
 	s := newSystem(t, backends{redis: "server"})
 	s.up(t)

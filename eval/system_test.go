@@ -261,7 +261,7 @@ func startS3(t testing.TB) []string {
 
 func waitHTTP(t testing.TB, url string) {
 	t.Helper()
-	for range 500 {
+	for range 3000 {
 		if resp, err := http.Get(url); err == nil {
 			resp.Body.Close()
 			return
