@@ -892,7 +892,7 @@ func (h *house) hears(ctx context.Context) (string, error) {
 		return "Whisper in this process", nil
 	}
 	if err := h.hearing.Ready(ctx); err != nil {
-		return "the transcriber does not answer: voice notes and films with sound wait for up to an hour", err
+		return "the transcriber does not answer: voice notes and films with sound wait for up to 15 minutes, and are held then", err
 	}
 	return "the transcriber answers", nil
 }

@@ -127,7 +127,7 @@ func (w *Worker) look(ctx context.Context, lease *store.Lease) (examine.Sight, e
 	}
 	data, err := w.fetch(ctx, lease.ItemID, lease.Media, lease.Key)
 	if err != nil {
-		return sight, w.noWait(it, text, err)
+		return w.without(ctx, it, sight, err)
 	}
 	seen, err := w.lookAt(ctx, w.Examiner.Remembering(memory{w.Store, it.Tenant}), it, data)
 	seen.Add(text)
@@ -137,16 +137,27 @@ func (w *Worker) look(ctx context.Context, lease *store.Lease) (examine.Sight, e
 	if err == nil && it.Kind == pipeline.KindPhoto && seen.SHA256 != "" && w.Policy.Judge(it, seen.Findings, time.Time{}).NeedsPerson() {
 		seen.Preview, seen.Thumbnail, err = w.Examiner.Renditions(ctx, it.Kind, data)
 	}
-	return seen, w.noWait(it, text, err)
+	if err != nil {
+		return w.without(ctx, it, seen, err)
+	}
+	return seen, nil
 }
 
-// noWait makes an ordinary failure of one that would be waited out, when the words
-// beside the media are urgent: a person must hear of them within minutes.
-func (w *Worker) noWait(it pipeline.Item, text pipeline.Findings, err error) error {
-	if unreachable(err) && w.urgent(it, text) {
-		return errors.New("away, and the words are urgent")
+// without ends looking when what it needs does not answer and the item must not
+// wait any longer: it came a while ago, or what was found so far is urgent. A
+// person looks then, at the file too as soon as its store answers.
+func (w *Worker) without(ctx context.Context, it pipeline.Item, sight examine.Sight, err error) (examine.Sight, error) {
+	after, cancel := record(ctx) // its time may be what ran out
+	defer cancel()
+	if !unreachable(err) || w.young(after, it) && !w.urgent(it, sight.Findings) {
+		return sight, err
 	}
-	return err
+	source := "media"
+	if !errors.Is(err, errAway) {
+		source = "speech"
+	}
+	sight.Faults = append(sight.Faults, pipeline.Fault{Source: source, Reason: "away"})
+	return sight, errSettled
 }
 
 // errAway is a media store that does not answer for now.
@@ -202,7 +213,7 @@ func (w *Worker) fetch(ctx context.Context, itemID string, m *store.Media, key [
 	switch {
 	case err == nil:
 	case errors.Is(err, media.ErrNotFound), errors.Is(err, media.ErrBadKey), errors.Is(err, media.ErrTampered), errors.Is(err, media.ErrHashMismatch),
-		errors.Is(err, media.ErrTooLarge), errors.Is(err, io.ErrUnexpectedEOF):
+		errors.Is(err, media.ErrTooLarge), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.Canceled):
 		return nil, fmt.Errorf("fetch media of item %s: %w", itemID, err)
 	default:
 		return nil, fmt.Errorf("fetch media of item %s: %w: %w", itemID, errAway, err)
@@ -253,9 +264,8 @@ func (w *Worker) keep(ctx context.Context, lease *store.Lease, s examine.Sight, 
 	return append(kept, renditions(s.Preview, s.Thumbnail)...), nil
 }
 
-// patience is how long after an item came what is away is waited for; then its
-// attempts count as others do, and a person looks.
-const patience = time.Hour
+// patience is how long after an item came what is away is waited for.
+const patience = 15 * time.Minute
 
 // handBack releases the item for a later try: at once when the process stops,
 // after a growing pause when something failed. Neither a stop nor what is away

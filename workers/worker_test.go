@@ -215,16 +215,16 @@ func TestAFailingModelIsTriedAgainAndThenAPersonLooks(t *testing.T) {
 	}
 }
 
-func TestMediaWaitsForAStoreThatIsAwayAndAnHourLaterAPersonLooks(t *testing.T) {
+func TestMediaWaitsForAStoreThatIsAwayAndAQuarterOfAnHourLaterAPersonLooks(t *testing.T) {
 	for name, tt := range map[string]struct {
 		text  string
 		opens time.Duration // after which time, if ever
 		state store.State
 		least time.Duration
 	}{
-		"it comes back":         {"", 40 * time.Minute, store.Closed, 40 * time.Minute},
-		"it does not":           {"", 0, store.Quarantined, time.Hour},
-		"the caption is urgent": {"urgent", 0, store.Quarantined, 0},
+		"it comes back":         {"", 10 * time.Minute, store.Closed, 10 * time.Minute},
+		"it does not":           {"", 0, store.InReview, 15 * time.Minute},
+		"the caption is urgent": {"urgent", 0, store.InReview, 0},
 		"it was only a stumble": {"", time.Minute, store.Closed, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -250,8 +250,20 @@ func TestMediaWaitsForAStoreThatIsAwayAndAnHourLaterAPersonLooks(t *testing.T) {
 				b.pass(time.Minute)
 			}
 			took := b.clock().Sub(started)
-			if it := b.item(t, id); it.State != tt.state || took < tt.least || took > tt.least+10*time.Minute {
+			it := b.item(t, id)
+			if it.State != tt.state || took < tt.least || took > tt.least+5*time.Minute {
 				t.Errorf("got %s after %v, want %s after %v", it.State, took, tt.state, tt.least)
+			}
+			if tt.state != store.InReview {
+				return
+			}
+			if tt.text != "" && (len(it.Verdict.Labels) == 0 || it.Verdict.Labels[0].Label != pipeline.SelfharmExpressed) {
+				t.Errorf("labels %v, want what the caption says", it.Verdict.Labels)
+			}
+			b.Media = there
+			b.work(t)
+			if got := b.shown(t, id); len(got) != 2 {
+				t.Errorf("the store is back: got %v, want what a reviewer looks at", got)
 			}
 		})
 	}

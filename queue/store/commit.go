@@ -97,7 +97,7 @@ func (s *Store) commit(t *tx, l *Lease, o Outcome) (done Committed, err error) {
 	if err := t.unpost(l.ItemID); err != nil {
 		return Committed{}, err
 	}
-	if l.Media != nil && !v.NeedsPerson() { // yet somebody may have reported it meanwhile
+	if l.Media != nil { // nobody may have made any: it was reported meanwhile, or its store did not answer
 		if err := t.render(l.ItemID, t.at); err != nil {
 			return Committed{}, err
 		}
