@@ -34,6 +34,11 @@ func ear(t testing.TB, set *models.Set) *speech.Ear {
 // spoken has espeak-ng say an English sentence.
 func spoken(t testing.TB, text string) []float32 {
 	t.Helper()
+	return spokenBy(t, "en-us", text)
+}
+
+func spokenBy(t testing.TB, voice, text string) []float32 {
+	t.Helper()
 	for _, tool := range []string{"espeak-ng", "ffmpeg"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("CI") == "true" {
@@ -43,7 +48,7 @@ func spoken(t testing.TB, text string) []float32 {
 		}
 	}
 	wav := filepath.Join(t.TempDir(), "said.wav")
-	if out, err := exec.Command("espeak-ng", "-v", "en-us", "-s", "140", "-w", wav, text).CombinedOutput(); err != nil {
+	if out, err := exec.Command("espeak-ng", "-v", voice, "-s", "140", "-w", wav, text).CombinedOutput(); err != nil {
 		t.Fatalf("espeak-ng: %v\n%s", err, out)
 	}
 	raw, err := exec.Command("ffmpeg", "-v", "error", "-i", wav, "-ac", "1", "-ar", strconv.Itoa(speech.Rate), "-f", "f32le", "pipe:1").Output()
@@ -147,6 +152,74 @@ func TestWhereNobodySaysAWordNoneAreHeard(t *testing.T) {
 	t.Logf("words in %d of %d sounds without any", words, n)
 	if words > n/20 {
 		t.Errorf("words in %d of %d sounds without any, want at most one in twenty", words, n)
+	}
+}
+
+// tunes are eight seconds of softly played notes, of a singing bird and of humming.
+func tunes() map[string][]float32 {
+	notes := []float64{183, 231, 274, 366, 274, 231, 206, 244, 308, 411, 308, 244}
+	sin := func(f, t float64) float64 { return math.Sin(2 * math.Pi * f * t) }
+	out := map[string][]float32{"humming": make([]float32, 8*speech.Rate)}
+	for name, at := range map[string]func(t float64) float64{
+		"two tones": func(t float64) float64 {
+			f := notes[int(t/.4)%len(notes)]
+			return .6*sin(f, t) + .4*sin(1.5*f, t)
+		},
+		"plucked": func(t float64) float64 {
+			f, u := notes[int(t/.35)%len(notes)], math.Mod(t, .35)
+			return math.Exp(-6*u) * (.45*sin(f, t) + .3*sin(2*f, t) + .15*sin(3*f, t) + .1*sin(4*f, t))
+		},
+		"a bird": func(t float64) float64 {
+			u := math.Mod(t, .6)
+			return sin(2200+3000*u, u) * max(0, math.Sin(math.Pi*u/.25))
+		},
+	} {
+		for i := range 8 * speech.Rate {
+			out[name] = append(out[name], float32(at(float64(i)/speech.Rate)))
+		}
+	}
+	for _, w := range speechtest.Wordlesses(4) {
+		for i := range out["humming"] {
+			if w.Name == "humming 0" {
+				out["humming"][i] = w.Samples[i%len(w.Samples)]
+			}
+		}
+	}
+	return out
+}
+
+func TestASoftTuneBeneathAClearSentenceIsNoReasonToHoldIt(t *testing.T) {
+	e := ear(t, modelstest.Load(t))
+	voice := spoken(t, "We are going to the garden after school today.")
+	for name, x := range tunes() {
+		for i := range x {
+			x[i] *= .02
+			if at := i - 3*speech.Rate/2; at >= 0 && at < len(voice) {
+				x[i] = max(-1, min(1, x[i]+voice[at]))
+			}
+		}
+		h, err := e.Listen(t.Context(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, _ := speech.Join(h.Passages); !strings.Contains(text, "garden after school today") || len(h.Unheard) > 0 {
+			t.Errorf("%s: heard %q, unheard %v", name, text, h.Unheard)
+		}
+	}
+}
+
+func TestAWhisperAfterAClearSentenceIsHeard(t *testing.T) {
+	e := ear(t, modelstest.Load(t))
+	x := append(spoken(t, "We are going to the garden after school today."), make([]float32, speech.Rate)...)
+	for _, v := range spokenBy(t, "en-us+whisper", "You are so stupid and ugly.") {
+		x = append(x, v*.1)
+	}
+	h, err := e.Listen(t.Context(), append(x, make([]float32, speech.Rate)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := speech.Join(h.Passages); !strings.Contains(text, "stupid") {
+		t.Errorf("heard %q, unheard %v", text, h.Unheard)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"nightlight/pipeline/media"
 	"nightlight/queue/store"
 	"nightlight/workers/examine"
 )
@@ -17,13 +18,16 @@ const renderAgain = time.Minute
 // nobody and about which a case was opened since, such as by a report. It opens
 // the sealed original, which stays as long as the case is open. When that does
 // not work it is tried again until the case is closed; a file that cannot be
-// shown is given up.
+// shown, is gone or is not what was sent is given up.
 func (w *Worker) Render(ctx context.Context, itemID string) error {
 	made, err := w.render(ctx, itemID)
 	after, cancel := record(ctx)
 	defer cancel()
 	switch {
-	case err == nil, taken(err), errors.Is(err, store.ErrErased), errors.Is(err, examine.ErrUnshowable):
+	case hopeless(err):
+		w.Log.Warn("there will be no renditions", "item", itemID, "cause", classOf(err))
+		err = w.Store.Rendered(after, itemID, nil)
+	case err == nil, taken(err), errors.Is(err, store.ErrErased):
 		err = w.Store.Rendered(after, itemID, made)
 	default:
 		w.Log.Warn("renditions will be tried again", "item", itemID, "cause", classOf(err))
@@ -33,6 +37,12 @@ func (w *Worker) Render(ctx context.Context, itemID string) error {
 		return fmt.Errorf("render item %s: %w", itemID, err)
 	}
 	return nil
+}
+
+// hopeless reports whether trying again gives no renditions either.
+func hopeless(err error) bool {
+	return errors.Is(err, examine.ErrUnshowable) || errors.Is(err, media.ErrNotFound) || errors.Is(err, media.ErrBadKey) ||
+		errors.Is(err, media.ErrTampered) || errors.Is(err, media.ErrHashMismatch) || errors.Is(err, media.ErrTooLarge)
 }
 
 func (w *Worker) render(ctx context.Context, itemID string) ([]store.Evidence, error) {

@@ -180,6 +180,31 @@ func TestAPictureThatCannotBeFetchedIsTriedAgainWhileItsCaseIsOpen(t *testing.T)
 	}
 }
 
+// broken is a media store that answers with an error.
+type broken struct {
+	media.Store
+	err error
+}
+
+func (s broken) Get(context.Context, string) (io.ReadCloser, error) { return nil, s.err }
+
+func TestAPictureThatIsGoneOrIsNotWhatWasSentIsGivenUp(t *testing.T) {
+	for _, cause := range []error{media.ErrNotFound, media.ErrTampered, media.ErrHashMismatch} {
+		t.Run(cause.Error(), func(t *testing.T) {
+			b := newBench(t, silent())
+			id := b.photo(t)
+			b.work(t)
+			b.report(t, id)
+			b.Media = broken{b.Media, cause}
+			b.work(t)
+			b.pass(time.Hour)
+			if got := b.work(t); len(got) != 0 {
+				t.Errorf("got tasks %v, want it given up", got)
+			}
+		})
+	}
+}
+
 func TestAPictureThatCannotBeShownIsGivenUp(t *testing.T) {
 	b := newBench(t, silent())
 	id := b.photo(t)

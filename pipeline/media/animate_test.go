@@ -182,7 +182,7 @@ func TestEveryFrameGetsItsPictureAndManyLargeOnesAreSmaller(t *testing.T) {
 			t.Errorf("frame %d has no picture", f.Index)
 		}
 	}
-	for _, c := range []struct{ w, h, n, least, most int }{{640, 360, 64, 1280, 1280}, {1280, 720, 6, 1280, 1280}, {1280, 720, 64, 940, 980}, {720, 1280, 64, 940, 980}, {4000, 500, 64, 640, 700}} {
+	for _, c := range []struct{ w, h, n, least, most int }{{640, 360, 40, 1280, 1280}, {640, 360, 64, 540, 570}, {1280, 720, 6, 1280, 1280}, {1280, 720, 64, 540, 570}, {720, 1280, 64, 540, 570}, {4000, 500, 64, 370, 410}} {
 		fit := fitAmong(1280, c.w, c.h, c.n)
 		long := min(fitSide(fit, c.w, c.h), max(c.w, c.h))
 		if bytes := 3 * long * (long * min(c.w, c.h) / max(c.w, c.h)) * c.n; fit < c.least || fit > c.most || bytes > pictureBytes {

@@ -13,7 +13,7 @@ type Want struct {
 	MaxFrames  int      // most frames looked at of an animation or film, out of those that differ from the one before; of more, those most like the one before go first, and Coarse says when others had to; default 64
 	Oversample int      // how many times larger than its square a picture stays before the exact resampling; default 2
 	Fit        int      // longest side in pixels of Frame.Picture, which is left out when 0; up to 2,048; a shape longer than 2 to 1 gets up to three times as many
-	Pictures   int      // most frames that get a Picture, evenly, first and last of them included; where all of them would take more than 96 MiB they are smaller than Fit; default: every frame
+	Pictures   int      // most frames that get a Picture, evenly, first and last of them included; where all of them would take more than 32 MiB they are smaller than Fit; default: every frame
 	Thumbnail  int      // longest side in pixels of the plain JPEG rendition, none when 0; up to 2,048
 	Preview    int      // longest side in pixels of the blurred, grey JPEG rendition, none when 0; up to 2,048
 }

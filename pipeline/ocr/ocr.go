@@ -7,7 +7,6 @@ package ocr
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"nightlight/pipeline"
@@ -89,7 +88,7 @@ const maxSide = 1 << 14
 // Page is what reading a picture gave.
 type Page struct {
 	Lines []Line // in the order in which a person would read them
-	Tried int    // places that were read; in some of them is nothing to read
+	Tried int    // places that were read now; in some of them is nothing to read
 	Left  int    // places that seem to hold text and were not read
 }
 
@@ -101,31 +100,8 @@ func (r *Reader) Read(ctx context.Context, p Picture) ([]Line, error) {
 
 // Page reads most places at most, and not more than Settings.MaxLines. With none it only looks whether there seem to
 // be any.
-func (r *Reader) Page(ctx context.Context, p Picture, most int) (page Page, err error) {
-	if p.Width < 1 || p.Height < 1 || p.Width > maxSide || p.Height > maxSide || len(p.Pix) != 3*p.Width*p.Height {
-		return page, errors.New("read text: not a picture")
-	}
-	if p.flat() {
-		return page, nil
-	}
-	most = max(0, min(most, r.set.MaxLines))
-	found, err := r.detect(ctx, p, most > 0)
-	if err != nil {
-		return page, fmt.Errorf("find text: %w", err)
-	}
-	page.Tried = min(len(found), most)
-	page.Left = len(found) - page.Tried
-	for _, b := range found[:page.Tried] {
-		l, ok, err := r.line(ctx, p, b)
-		if err != nil {
-			return Page{}, fmt.Errorf("read text: %w", err)
-		}
-		if ok {
-			page.Lines = append(page.Lines, l)
-		}
-	}
-	page.Lines = order(page.Lines)
-	return page, nil
+func (r *Reader) Page(ctx context.Context, p Picture, most int) (Page, error) {
+	return r.Film(most, most).Page(ctx, p)
 }
 
 // flat tells of a picture of one colour, more or less, in which nobody can read anything.

@@ -84,14 +84,14 @@ func (e *Ear) Listen(ctx context.Context, samples []float32) (Heard, error) {
 		return h, nil
 	}
 	loud, gain := raised(samples, h.Loudness)
-	heard, err := e.stretch(ctx, &h, loud, 0)
+	heard, err := e.stretch(ctx, &h, loud, 0, false)
 	if err != nil {
 		return h, err
 	}
 	for _, s := range quieter(samples, heard, gain) {
 		part := samples[s.from:s.to]
 		loud, _ := raised(part, measure(part))
-		if _, err := e.stretch(ctx, &h, loud, s.from); err != nil {
+		if _, err := e.stretch(ctx, &h, loud, s.from, true); err != nil {
 			return h, err
 		}
 	}
@@ -99,14 +99,19 @@ func (e *Ear) Listen(ctx context.Context, samples []float32) (Heard, error) {
 	return h, nil
 }
 
-// stretch adds what is said in samples that begin at one of the whole, and gives where somebody speaks.
-func (e *Ear) stretch(ctx context.Context, h *Heard, samples []float32, begin int) ([]span, error) {
+// stretch adds what is said in samples that begin at one of the whole, and gives where somebody speaks. In what was
+// quiet beside a clear voice, a tune or a bird has moments of speech too, so there only what goes on for half a second
+// may be speech that was not heard. Words that are trusted count either way.
+func (e *Ear) stretch(ctx context.Context, h *Heard, samples []float32, begin int, quiet bool) ([]span, error) {
 	probs, err := e.detector.probabilities(ctx, samples)
 	if err != nil {
 		return nil, err
 	}
 	found := spans(probs, len(samples))
-	if len(found) == 0 {
+	least := leastFaint
+	if quiet {
+		least = leastSteady
+	} else if len(found) == 0 {
 		if slices.Max(probs) > surelyNone {
 			h.Unheard = append(h.Unheard, Unheard{float64(begin) / Rate, float64(begin+len(samples)) / Rate, Faint})
 		}
@@ -116,12 +121,16 @@ func (e *Ear) stretch(ctx context.Context, h *Heard, samples []float32, begin in
 		h.Speech += float64(s.to-s.from) / Rate
 	}
 	heard := windows(found, probs)
-	for _, s := range faint(probs, heard) {
+	for _, s := range faint(probs, heard, least) {
 		h.Unheard = append(h.Unheard, Unheard{float64(begin+s.from) / Rate, float64(begin+s.to) / Rate, Faint})
 	}
 	for _, w := range heard {
+		doubts := len(h.Unheard)
 		if err := e.window(ctx, h, samples[w.from:w.to], float64(begin+w.from)/Rate); err != nil {
 			return nil, err
+		}
+		if quiet && len(faint(probs[w.from/chunk:(w.to+chunk-1)/chunk], nil, leastSteady)) == 0 {
+			h.Unheard = h.Unheard[:doubts]
 		}
 	}
 	return heard, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"nightlight/pipeline"
@@ -133,6 +134,58 @@ func TestWhatMayBeSpeechBesideClearWordsIsNotHeard(t *testing.T) {
 		}
 	}
 }
+
+func TestATuneBeneathAVoiceIsNotTakenForUnheardSpeech(t *testing.T) {
+	doubtful := sure("你好")
+	doubtful.NoSpeech = .9
+	for name, c := range map[string]struct {
+		every, length int // chunks of the quiet part that the detector takes for a voice
+		probability   float32
+		said          []Segment
+		another       bool // passage besides the clear word
+		unheard       bool
+	}{
+		"moments that may be speech":                  {12, 1, .4, nil, false, false},
+		"a moment of speech, and doubtful words":      {40, 4, .9, []Segment{doubtful}, false, false},
+		"a moment of speech, and no words":            {40, 4, .9, nil, false, false},
+		"a moment of speech, and words that are sure": {40, 4, .9, []Segment{sure("你好")}, true, false},
+		"half a second that may be speech":            {60, 14, .4, nil, false, true},
+		"half a second of speech, and doubtful words": {60, 14, .9, []Segment{doubtful}, false, true},
+	} {
+		quiet := 0
+		d := speaks(0)
+		d.Run = func(_ context.Context, samples, state []float32) (float32, []float32, error) {
+			switch top := slices.Max(samples[before:]); {
+			case top > .25: // the clear word
+				return .99, state, nil
+			case top > .05: // the tune, once it is raised
+				if quiet++; quiet%c.every < c.length {
+					return c.probability, state, nil
+				}
+			}
+			return .01, state, nil
+		}
+		first := true
+		w := said(func() []Segment {
+			if first {
+				first = false
+				return []Segment{sure("你好")}
+			}
+			return c.said
+		})
+		h, err := listen(t, d, w, atLevels(1, 0, .03))
+		if err != nil || (len(h.Passages) > 1) != c.another || (len(h.Unheard) > 0) != c.unheard {
+			t.Errorf("%s: got %+v, %v", name, h, err)
+		}
+	}
+}
+
+// said is a writer who says something else each time.
+type said func() []Segment
+
+func (s said) Models() []pipeline.ModelRef { return writer{}.Models() }
+
+func (s said) Transcribe(context.Context, []float32) ([]Segment, error) { return s(), nil }
 
 func TestABrokenAnswerIsAnErrorAndNeverSilence(t *testing.T) {
 	outside := sure("你好")

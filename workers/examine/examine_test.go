@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"nightlight/pipeline"
 	"nightlight/pipeline/media"
@@ -93,11 +94,25 @@ func TestWhatCannotBeOpenedGivesNoRendition(t *testing.T) {
 	e := examiner(t)
 	for kind, data := range map[pipeline.Kind][]byte{
 		pipeline.KindPhoto: []byte("hello hello hello hello"),
-		pipeline.KindVideo: []byte("\x00\x00\x00\x18ftypmp42"), // without ffmpeg
 		pipeline.KindVoice: plain(t, 8, 8),
 	} {
 		if preview, thumbnail, err := e.Renditions(t.Context(), kind, data); !errors.Is(err, ErrUnshowable) || preview != nil || thumbnail != nil {
 			t.Errorf("%s: got %d and %d bytes, %v, want none for good", kind, len(preview), len(thumbnail), err)
+		}
+	}
+}
+
+func TestAFilmGivesRenditionsLaterWhereFFmpegIsMissingOrWasKilled(t *testing.T) {
+	data := []byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom\x00\x00\x00\x08mdat")
+	for name, video := range map[string]*media.Video{
+		"no films are decoded": nil,
+		"ffmpeg is missing":    media.NewVideo(media.VideoOptions{FFmpeg: "no-such-ffmpeg", FFprobe: "no-such-ffprobe"}),
+		"ffprobe is killed":    media.NewVideo(media.VideoOptions{Timeout: time.Nanosecond}),
+	} {
+		e := examiner(t)
+		e.Video = video
+		if _, _, err := e.Renditions(t.Context(), pipeline.KindVideo, data); !errors.Is(err, ErrAgain) {
+			t.Errorf("%s: got %v, want ErrAgain", name, err)
 		}
 	}
 }

@@ -25,17 +25,23 @@ type writing struct {
 	In   string   `json:"in,omitempty"` // "qr" for a code
 }
 
-// mostRead is how many lines are read in all frames of a file together. Two lines
-// of captions that change every second of a minute are fewer.
-const mostRead = 320
+// Of all frames of a file together at most mostRead different lines are read, in
+// mostTried tries. Two lines of captions that change every second of a minute are
+// fewer, and so are ten before a scene that moves.
+const (
+	mostRead  = 320
+	mostTried = 2 * mostRead
+)
 
 // read judges what is written in the frames. Words that stand still through a
 // film are judged once. Writing that is left out is a fault.
 func (e *Examiner) read(ctx context.Context, d *media.Decoded, s *Sight) error {
 	var kept []writing
 	seen := map[string]bool{}
-	budget := mostRead
+	pages := 0 // that say something which none did before
+	var film *ocr.Film
 	if e.OCR != nil {
+		film = e.OCR.Film(mostRead, mostTried)
 		s.Add(pipeline.Findings{Models: e.OCR.Models()})
 	}
 	for _, f := range d.Frames {
@@ -48,11 +54,10 @@ func (e *Examiner) read(ctx context.Context, d *media.Decoded, s *Sight) error {
 			at := f.At.Seconds()
 			p.at = &at
 		}
-		lines, err := e.lines(ctx, p, budget)
+		lines, err := e.lines(ctx, film, p)
 		if err != nil {
 			return err
 		}
-		budget -= lines.Tried
 		for _, look := range []struct {
 			in   string
 			page ocr.Page
@@ -65,6 +70,9 @@ func (e *Examiner) read(ctx context.Context, d *media.Decoded, s *Sight) error {
 				continue
 			}
 			seen[look.in+text] = true
+			if look.in == "ocr" {
+				pages++
+			}
 			found, err := e.judgeLines(ctx, p, look.in, look.page.Lines)
 			if err != nil {
 				return err
@@ -73,7 +81,7 @@ func (e *Examiner) read(ctx context.Context, d *media.Decoded, s *Sight) error {
 			kept = append(kept, p.writings(look.in, look.page.Lines)...)
 		}
 	}
-	if d.Thinned > 0 && 2*len(seen) > len(d.Frames) { // then those left out say other things too
+	if d.Thinned > 0 && 2*pages > len(d.Frames) { // then those left out say other things too
 		s.leftOut("ocr")
 	}
 	if len(kept) == 0 {
@@ -101,13 +109,12 @@ type page struct {
 	card    string // label of a test card in it
 }
 
-// lines reads the text of a page, most lines at most; without a reader there is
-// none.
-func (e *Examiner) lines(ctx context.Context, p page, most int) (ocr.Page, error) {
-	if e.OCR == nil {
+// lines reads the text of a page of a film; without a reader there is none.
+func (e *Examiner) lines(ctx context.Context, film *ocr.Film, p page) (ocr.Page, error) {
+	if film == nil {
 		return ocr.Page{}, nil
 	}
-	read, err := e.OCR.Page(ctx, p.picture, most)
+	read, err := film.Page(ctx, p.picture)
 	if err != nil {
 		return read, again(ctx, e.OCR.Models()[0], err)
 	}

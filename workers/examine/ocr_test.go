@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/makiuchi-d/gozxing"
+	"github.com/makiuchi-d/gozxing/qrcode"
+
 	"nightlight/pipeline"
 	"nightlight/pipeline/media"
 	"nightlight/pipeline/ocr"
@@ -104,7 +107,7 @@ func TestWritingThatCannotBeJudgedIsNeverSilence(t *testing.T) {
 }
 
 // lined is an Examiner that finds as many lines in every picture and reads them as
-// another letter each time, and counts what it read.
+// other letters each time, and counts what it read.
 func lined(t *testing.T, n int) (*Examiner, *int) {
 	t.Helper()
 	detect := func(_ context.Context, shape []int64, _ []float32) ([]int64, []float32, error) {
@@ -123,9 +126,9 @@ func lined(t *testing.T, n int) (*Examiner, *int) {
 	keys := strings.Split("abcdefghijklmnopqrstuvwxyz", "")
 	count := 0
 	text := func(context.Context, []int64, []float32) ([]int64, []float32, error) {
-		const steps = 4
+		const steps = 8 // a letter, and a blank so that it may stand twice
 		out := make([]float32, steps*(len(keys)+2))
-		for i, k := 0, count; i < steps; i, k = i+1, k/len(keys) {
+		for i, k := 0, count; i < steps; i, k = i+2, k/len(keys) {
 			out[i*(len(keys)+2)+1+(k+i)%len(keys)] = 1
 		}
 		count++
@@ -145,7 +148,10 @@ func TestWritingThatIsLeftOutIsAFaultAndAFilmWithoutWritingIsNone(t *testing.T) 
 		d := &media.Decoded{Width: 320, Height: 320, FrameCount: frames}
 		for i := range frames {
 			p := &media.RGB{Width: 320, Height: 320, Pix: make([]byte, 3*320*320)}
-			p.Pix[0] = 200
+			for k := 0; k < len(p.Pix); k += 3 { // another colour everywhere
+				p.Pix[k], p.Pix[k+1] = byte(16*(i%16)), byte(16*(i/16))
+			}
+			p.Pix[2] = 200
 			d.Frames = append(d.Frames, media.Frame{Index: i, Picture: p})
 		}
 		return d
@@ -178,6 +184,53 @@ func TestWritingThatIsLeftOutIsAFaultAndAFilmWithoutWritingIsNone(t *testing.T) 
 		if !slices.Equal(s.Faults, want) || *count != c.read {
 			t.Errorf("%s: got %v after %d lines", name, s.Faults, *count)
 		}
+	}
+}
+
+func TestWordsThatStandStillInAFilmAreReadOnceAndLeaveNothingOut(t *testing.T) {
+	d := &media.Decoded{Width: 320, Height: 320, FrameCount: 60}
+	for i := range 60 {
+		p := &media.RGB{Width: 320, Height: 320, Pix: make([]byte, 3*320*320)}
+		for k := range 3 * 320 * 20 { // the scene below the words
+			p.Pix[3*320*300+k] = byte(4 * i)
+		}
+		p.Pix[0] = 200
+		d.Frames = append(d.Frames, media.Frame{Index: i, Picture: p})
+	}
+	e, count := lined(t, 6)
+	var s Sight
+	if err := e.read(t.Context(), d, &s); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Faults) != 0 || *count != 6 || strings.Count(string(s.OCR), `"text"`) != 6 {
+		t.Errorf("got %v after %d lines, kept %s", s.Faults, *count, s.OCR)
+	}
+}
+
+func TestCodesInAFilmSayNothingOfWordsThatWereLeftOut(t *testing.T) {
+	d := &media.Decoded{Width: 120, Height: 120, FrameCount: 4, Thinned: 1}
+	for i := range 4 {
+		code, err := qrcode.NewQRCodeWriter().Encode("https://example.org/"+string(rune('a'+i)), gozxing.BarcodeFormat_QR_CODE, 120, 120, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &media.RGB{Width: 120, Height: 120}
+		for k := range 120 * 120 {
+			v := byte(255)
+			if code.Get(k%120, k/120) {
+				v = 0
+			}
+			p.Pix = append(p.Pix, v, v, v)
+		}
+		d.Frames = append(d.Frames, media.Frame{Index: i, Picture: p})
+	}
+	e, _ := lined(t, 0)
+	var s Sight
+	if err := e.read(t.Context(), d, &s); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Faults) != 0 || strings.Count(string(s.OCR), "example.org") != 4 {
+		t.Errorf("got %v, kept %s", s.Faults, s.OCR)
 	}
 }
 

@@ -286,7 +286,9 @@ func faultOf(err error) (pipeline.Fault, bool) {
 	return pipeline.Fault{}, false
 }
 
-// ErrUnshowable is a file that gives no picture to look at, now or later.
+// ErrUnshowable is a file that gives no picture to look at, now or later. One on
+// which the decoder was killed, on a busy machine perhaps, or for which ffmpeg is
+// missing, may give one later.
 var ErrUnshowable = errors.New("cannot be shown")
 
 // Renditions makes what a reviewer looks at of a photo or film. Few need it and
@@ -300,13 +302,16 @@ func (e *Examiner) Renditions(ctx context.Context, kind pipeline.Kind, data []by
 		d, err = e.Decoder.Decode(ctx, data, want)
 	case kind == pipeline.KindVideo && e.Video != nil:
 		d, err = e.Video.Frames(ctx, data, want)
+	case kind == pipeline.KindVideo:
+		err = media.ErrNoFFmpeg
 	default:
 		err = media.ErrUnsupported
 	}
 	if err == nil {
 		return d.Preview, d.Thumbnail, nil
 	}
-	if fault, ok := faultOf(err); ok && ctx.Err() == nil {
+	passing := errors.Is(err, media.ErrChildKilled) || errors.Is(err, media.ErrNoFFmpeg)
+	if fault, ok := faultOf(err); ok && !passing && ctx.Err() == nil {
 		return nil, nil, fmt.Errorf("renditions: %s: %w", fault.Reason, ErrUnshowable)
 	}
 	return nil, nil, again(ctx, pipeline.ModelRef{Name: "renditions", Version: "1"}, err)
