@@ -32,15 +32,15 @@ func TestTheLetterIsAboutWhatGuardiansHearOfAndGoesToThatChildsOwn(t *testing.T)
 		want    []string // guardian, letter and urgency
 	}{
 		"a graver label that only warns is not what guardians hear of": {
-			[]pipeline.Signal{finds(pipeline.SelfharmEating, .9), finds(pipeline.BullyingThreat, .8)}, []string{"dad bullying soon"}},
+			[]pipeline.Signal{finds(pipeline.SelfharmEating, .55), finds(pipeline.BullyingThreat, 1)}, []string{"dad bullying soon"}},
 		"each child's guardian hears of what is about that child": {
-			[]pipeline.Signal{finds(pipeline.SelfharmEating, .97), finds(pipeline.GroomingMeeting, .999)}, []string{"dad grooming urgent", "mum selfharm soon"}},
+			[]pipeline.Signal{finds(pipeline.SelfharmEating, 1), finds(pipeline.GroomingMeeting, 1)}, []string{"dad grooming urgent", "mum selfharm soon"}},
 		"the gravest is what the letter is about, and the most urgent says when": {
-			[]pipeline.Signal{finds(pipeline.SexualImageRequest, .99), finds(pipeline.GroomingMeeting, .995)}, []string{"dad grooming urgent"}},
+			[]pipeline.Signal{finds(pipeline.SexualImageRequest, .995), finds(pipeline.GroomingMeeting, 1)}, []string{"dad grooming urgent"}},
 		"a bank's rule tells where its label's own does not": {
 			[]pipeline.Signal{inBank("told")}, []string{"dad sexual soon", "mum sexual soon"}},
 		"a bank whose rule tells no guardian leaves that to the labels": {
-			[]pipeline.Signal{inBank("untold"), finds(pipeline.BullyingThreat, .8)}, []string{"dad bullying soon"}},
+			[]pipeline.Signal{inBank("untold"), finds(pipeline.BullyingThreat, 1)}, []string{"dad bullying soon"}},
 	} {
 		it := pipeline.Item{Tenant: b.tenant, Sender: pipeline.Person{ID: "one", Age: years(10)}, Recipients: []pipeline.Person{{ID: "two", Age: years(10)}}}
 		v := b.Policy.Judge(it, pipeline.Findings{Signals: c.signals, Models: []pipeline.ModelRef{{Name: "m"}}}, b.clock())

@@ -40,12 +40,13 @@ func (f *Film) Page(ctx context.Context, p Picture) (page Page, err error) {
 	if p.flat() {
 		return page, nil
 	}
-	found, err := f.reader.detect(ctx, p, f.open() || len(f.known) > 0)
+	earlier := f.known // of this picture's own places none stands for another
+	found, err := f.reader.detect(ctx, p, f.open() || len(earlier) > 0)
 	if err != nil {
 		return page, fmt.Errorf("find text: %w", err)
 	}
 	for _, b := range found {
-		k, before := f.stands(p, b)
+		k, before := stands(earlier, p, b)
 		if !before {
 			if !f.open() || page.Tried == f.reader.set.MaxLines {
 				page.Left++
@@ -84,9 +85,9 @@ func (f *Film) read(ctx context.Context, p Picture, b box) (known, error) {
 
 // stands gives the place that was read where b is now, if it looks as it did when it was read: other words that fade
 // in, however slowly, look different in the end.
-func (f *Film) stands(p Picture, b box) (known, bool) {
-	for i := len(f.known) - 1; i >= 0; i-- {
-		if k := f.known[i]; k.width == p.Width && k.height == p.Height && k.box.near(b) && same(k.print, p.print(k.box)) {
+func stands(earlier []known, p Picture, b box) (known, bool) {
+	for i := len(earlier) - 1; i >= 0; i-- {
+		if k := earlier[i]; k.width == p.Width && k.height == p.Height && k.box.near(b) && same(k.print, p.print(k.box)) {
 			return k, true
 		}
 	}
@@ -95,7 +96,7 @@ func (f *Film) stands(p Picture, b box) (known, bool) {
 
 // near tells whether two boxes are one but for what a network is unsure of: less than a letter.
 func (b box) near(o box) bool {
-	slack := .6 * min(b.hv, o.hv)
+	slack := .6 * min(b.hv, o.hv, b.hu, o.hu) // in a picture that lies on its side hu is the short one
 	apart := func(p, q point) bool { return math.Hypot(p.x-q.x, p.y-q.y) > slack }
 	return !apart(b.centre.plus(b.u.times(b.hu)), o.centre.plus(o.u.times(o.hu))) &&
 		!apart(b.centre.plus(b.u.times(-b.hu)), o.centre.plus(o.u.times(-o.hu))) && math.Abs(b.hv-o.hv) <= slack
