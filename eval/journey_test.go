@@ -68,7 +68,7 @@ func message(text string) client.Item {
 		Sender: pipeline.Person{ID: "a", Age: &ten}, Recipients: []pipeline.Person{{ID: "b", Age: &ten}}}
 }
 
-func TestAKeyMadeOnTheCommandLineOpensItsPartOfTheAPIUntilItIsRevoked(t *testing.T) {
+func TestKeysAndHoldsOfTheCommandLineHoldForARunningServer(t *testing.T) {
 	s := newSystem(t, backends{redis: "memory"})
 	s.up(t)
 	nightlight := func(args ...string) string {
@@ -103,6 +103,14 @@ func TestAKeyMadeOnTheCommandLineOpensItsPartOfTheAPIUntilItIsRevoked(t *testing
 	}
 	if out := nightlight("key", "list"); !strings.Contains(out, k.ID) || strings.Contains(out, k.Key) {
 		t.Errorf("key list: %s, want its id and not the key", out)
+	}
+	nightlight("hold", got.ID, "--why", "police")
+	if r, err := s.client.EraseAccount(t.Context(), "a"); err != nil || r.Held != 1 || r.Erased != 0 {
+		t.Errorf("erase under hold: got %+v, %v, want that it is kept", r, err)
+	}
+	nightlight("hold", got.ID, "--lift", "--why", "over")
+	if r, err := s.client.EraseAccount(t.Context(), "a"); err != nil || r.Erased != 1 {
+		t.Errorf("erase after the hold: got %+v, %v, want that it is gone", r, err)
 	}
 	nightlight("key", "revoke", k.ID)
 	for end := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {

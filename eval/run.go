@@ -129,8 +129,8 @@ func (r *Runner) one(ctx context.Context, e Example) (judged, []string, error) {
 	if err != nil {
 		return judged{}, nil, err
 	}
-	for _, fault := range f.Faults {
-		return judged{}, nil, fmt.Errorf("%s: %s; figures of a part of the product are none of it", fault.Source, fault.Reason)
+	if len(f.Faults) > 0 {
+		return judged{}, nil, fmt.Errorf("%s: %s; figures of a part of the product are none of it", f.Faults[0].Source, f.Faults[0].Reason)
 	}
 	j := judged{Example: e, score: map[pipeline.Label]float64{}}
 	for _, s := range f.Signals {
