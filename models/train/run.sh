@@ -48,7 +48,7 @@ train="$py train.py $common --e5 $work/e5-small-q4.bin --weights $encoder --ever
 [ -f "$work/first/final.pt" ] || $train --out "$work/first" --stage teacher --steps "$steps_first" --lr 1.5e-4 --warm 200 --freeze 2 --seed 71
 last=$work/first/final.pt
 for round in $(seq 1 "$rounds"); do
-  [ -f "$work/round$round/final.pt" ] || $train --out "$work/round$round" --stage teacher --start "$last" --steps "$steps_round" --lr 1.2e-4 --warm 80 --freeze 2 --dropout .1 --int8 .125 --seed $((80 + round))
+  [ -f "$work/round$round/final.pt" ] || $train --out "$work/round$round" --stage round --start "$last" --steps "$steps_round" --lr 1.2e-4 --warm 80 --freeze 2 --dropout .1 --int8 .125 --seed $((80 + round))
   [ -f "$work/blend$round.pt" ] || "$py" blend.py $common --weights "$encoder" --before "$last" --after "$work/round$round/final.pt" --to "$work/blend$round.pt"
   last=$work/blend$round.pt
 done

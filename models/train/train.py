@@ -1,10 +1,12 @@
 """Trains the encoder: a seeded stream of mixed, partly rewritten batches, masked loss, checkpoints.
 
 `--stage teacher` begins with e5 and learns every set's labels; the mix moves from the public sets to
-the written corpus and everyday chat while the rate falls to nothing. Several of them, by other seeds,
-teach what ships: `--stage distil` starts from one of them, whole or in part (`--keep`, `--ffn`), and
-learns from their mean logits on the same stream, on every label of every row and on texts that nobody
-labelled, and a little from the labels themselves. With `--int8` its last part of the steps is done in
+the written corpus and everyday chat while the rate falls to nothing. `--stage round` goes on from a
+trained net (`--start`) and holds near the last mix, since the public sets are known by then. Several
+nets, by other seeds, can teach a smaller one: `--stage distil` starts from one of them, whole or in
+part (`--keep`, `--ffn`), and learns from their mean logits on the same stream, on every label of every
+row and on texts that nobody labelled, and a little from the labels themselves. With `--int8` its last
+part of the steps is done in
 the arithmetic of the graph that ships (export.py), so what rounding breaks is learnt around.
 Restarting with the same --out goes on from the last checkpoint.
 """
@@ -32,6 +34,8 @@ MIX = {
                      diasafety=.01, telefraud=.01, kdconv=.015, chatterbot=.005),
                 dict(corpus=.36, hard=.12, contrast=.06, chat=.19, cold=.12, edos=.08, davidson=.01, surge=.01, swsr=.02,
                      diasafety=.005, telefraud=.005, kdconv=.015, chatterbot=.005)),
+    "round": (dict(corpus=.38, hard=.12, contrast=.08, chat=.18, cold=.11, edos=.07, davidson=.01, surge=.005, swsr=.02,
+                   diasafety=.005, telefraud=.005, kdconv=.01, chatterbot=.005),) * 2,
     "distil": (dict(corpus=.26, hard=.09, contrast=.08, chat=.14, cold=.15, edos=.10, davidson=.02, surge=.01, swsr=.04,
                     diasafety=.01, telefraud=.01, kdconv=.03, chatterbot=.01, plain=.05),
                dict(corpus=.34, hard=.11, contrast=.08, chat=.16, cold=.11, edos=.07, davidson=.01, surge=.01, swsr=.03,
@@ -234,7 +238,7 @@ def main():
     p.add_argument("--out", required=True)
     p.add_argument("--stage", choices=MIX, default="teacher")
     p.add_argument("--teachers", default="", help="trained weights, by commas, that --stage distil learns from; it begins as the first")
-    p.add_argument("--start", default=None, help="trained weights that --stage teacher goes on from; without them, e5's")
+    p.add_argument("--start", default=None, help="trained weights that --stage round goes on from; a teacher begins with e5's")
     p.add_argument("--keep", default="0,1,2,3,4,5,6,7,8,9,10,11", help="which of the first teacher's layers it begins with")
     p.add_argument("--ffn", type=int, default=1536, help="middle units a layer that it keeps")
     p.add_argument("--steps", type=int, required=True)
@@ -251,6 +255,8 @@ def main():
     p.add_argument("--every", type=int, default=250, help="steps between checkpoints")
     p.add_argument("--seed", type=int, default=20)
     a = p.parse_args()
+    if (a.stage == "round") != bool(a.start):
+        p.error("--stage round and --start belong together")
 
     os.makedirs(a.out, exist_ok=True)
     torch.set_num_threads(a.threads)
