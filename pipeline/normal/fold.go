@@ -1,6 +1,7 @@
 package normal
 
 import (
+	"slices"
 	"sync"
 	"unicode"
 )
@@ -12,6 +13,9 @@ type unit struct {
 	from, to int32
 }
 
+// as returns r in place of the units from a to b, which may stand in either order in the original.
+func as(r rune, a, b unit) unit { return unit{r, min(a.from, b.from), max(a.to, b.to)} }
+
 // scratch holds the units of one text while it is read. The passes work on it
 // in place; out is the space of those that make the text longer.
 type scratch struct {
@@ -19,6 +23,7 @@ type scratch struct {
 	wide       int  // units beyond ASCII
 	han        bool // any Han character
 	odd        bool // any unit that could be a look-alike or an emoji
+	unread     bool // folded in a way that the models do not: they need this reading
 }
 
 // keep is the largest scratch that goes back to the pool, in units.
@@ -33,25 +38,66 @@ func (s *scratch) fold(t *table, text string) {
 	if cap(s.units) > keep {
 		s.units, s.out = nil, nil
 	}
-	s.units, s.wide, s.han, s.odd = s.units[:0], 0, false, false
-	n := int32(-1)
+	s.units, s.wide, s.han, s.odd, s.unread = s.units[:0], 0, false, false, false
+	n, inked, gone, turned := int32(-1), 0, false, -1
 	for _, r := range text {
 		n++
 		if r < 0x80 {
+			if r == '\n' && turned >= 0 {
+				s.turn(turned)
+				turned = -1
+			}
 			if r = asciiFold[r]; r != 0 {
-				s.units = append(s.units, unit{r, n, n + 1})
+				s.add(unit{r, n, n + 1})
+				s.unread = s.unread || gone && isWord(r)
+				gone = false
 			}
 			continue
 		}
-		if out, ok := t.folded(r); ok {
+		out, ok := t.folded(r)
+		switch {
+		case r == 0x202E: // from here on it is shown from right to left
+			turned = len(s.units)
+		case r == 0x202C && turned >= 0:
+			s.turn(turned)
+			turned = -1
+		case ok && len(out) == 0:
+			gone = gone || modelsKeep(r) && len(s.units) > 0 && isWord(s.units[len(s.units)-1].r)
+		case ok:
 			for _, o := range out {
 				s.add(unit{o, n, n + 1})
 			}
-			continue
+			s.unread = s.unread || gone && isWord(out[0])
+			gone = false
+			if r >= 0x1F150 && r <= 0x1F189 || r >= 0x1FBF0 { // white on black, segmented digits
+				inked++
+			}
+		default:
+			s.add(unit{r, n, n + 1})
+			s.unread = s.unread || gone && isHan(r)
+			gone = false
 		}
-		s.add(unit{r, n, n + 1})
 	}
+	if turned >= 0 {
+		s.turn(turned)
+	}
+	s.unread = s.unread || inked > 2
 }
+
+// turn writes the units from start on in the order in which they are shown after a right-to-left override.
+func (s *scratch) turn(start int) {
+	slices.Reverse(s.units[start:])
+	s.unread = s.unread || len(s.units) > start+1
+}
+
+// modelsKeep tells of what has no shape that the models' own fold keeps, or reads as a blank (TOKENIZER.md): a word with
+// one inside is another word to them.
+func modelsKeep(r rune) bool {
+	return r >= 0x200B && r <= 0x200F || r == 0xFEFF || r >= 0x0483 && r <= 0x0489 || r >= 0x1AB0 && r <= 0x1AFF ||
+		r >= 0x1DC0 && r <= 0x1DFF || r >= 0xFE20 && r <= 0xFE2F || r >= 0x17B4 && r <= 0x17B5 || r >= 0x180B && r <= 0x180F
+}
+
+func isWord(r rune) bool { return isLetter(r) || isDigit(r) || isHan(r) }
 
 func (s *scratch) add(u unit) {
 	s.units = append(s.units, u)

@@ -33,13 +33,18 @@ const (
 // the words that they most likely stand for.
 //
 // A view costs a pass of a classifier, so one is given only where its content
-// differs. Case, width, accents, hidden characters and traditional characters
-// are no such difference: the models fold those on their own.
+// differs. Case, width, accents, most hidden characters and traditional
+// characters are no such difference: the models fold those on their own. The
+// one thing that raw itself has otherwise than the text is the apostrophe: the
+// typographic ones, which phones write, are the typewriter's, since the models
+// learnt from that; no offset moves.
 func Views(text string) []View {
 	views := Readings(text)
-	views[0] = View{Name: Raw, Text: text}
+	views[0] = View{Name: Raw, Text: apostrophes.Replace(text)}
 	return views
 }
+
+var apostrophes = strings.NewReplacer("’", "'", "‘", "'", "‛", "'", "ʼ", "'")
 
 // Readings returns the same views as Views, all folded: lower case, half
 // width, simplified characters, nothing hidden. It is what rules match on.
@@ -54,7 +59,7 @@ func Readings(text string) []View {
 	if s.plain(t) {
 		return views
 	}
-	if s.normalise(t) {
+	if s.normalise(t) || s.unread {
 		views = append(views, s.view(Normalised))
 	}
 	known := s.phrases(t)
@@ -87,22 +92,65 @@ func (v View) Original(start, end int) (int, int) {
 }
 
 // text returns the units as a string.
-func (s *scratch) text() string {
+func (s *scratch) text() string { return textOf(s.units, s.wide) }
+
+func textOf(units []unit, wide int) string {
 	var b strings.Builder
-	b.Grow(len(s.units) + 2*s.wide)
-	for _, u := range s.units {
+	b.Grow(len(units) + 2*wide)
+	for _, u := range units {
 		b.WriteRune(u.r)
 	}
 	return b.String()
 }
 
+// oneBlank returns the units with each run of blanks, or one line break, as one blank: rules know a phrase by the blanks
+// between its words. The units stay as they are, since two blanks part words that are spaced out.
+func (s *scratch) oneBlank() []unit {
+	in, clean := s.units, true
+	for i, u := range in {
+		if u.r == '\n' || u.r == ' ' && i > 0 && in[i-1].r == ' ' {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return in
+	}
+	out := s.out[:0]
+	for i := 0; i < len(in); {
+		end, lines := i, 0
+		for ; end < len(in) && (in[end].r == ' ' || in[end].r == '\n'); end++ {
+			if in[end].r == '\n' {
+				lines++
+			}
+		}
+		switch {
+		case end == i:
+			out = append(out, in[i])
+			i++
+		case lines > 1: // a new paragraph is no blank
+			out = append(out, in[i:end]...)
+			i = end
+		case lines == 1 && (i > 0 && isHan(in[i-1].r) || end < len(in) && isHan(in[end].r)):
+			out = append(out, as('\n', in[i], in[end-1])) // Han has no blanks between words: a line is a clause
+			i = end
+		default:
+			out = append(out, as(' ', in[i], in[end-1]))
+			i = end
+		}
+	}
+	s.out = out
+	return out
+}
+
 // view copies the units out of the scratch.
 func (s *scratch) view(name string) View {
-	v := View{Name: name, Text: s.text()}
-	for i, u := range s.units {
+	units := s.oneBlank()
+	v := View{Name: name, Text: textOf(units, s.wide)}
+	for i, u := range units {
 		if u.from != int32(i) || u.to != int32(i)+1 {
-			v.back = make([][2]int32, len(s.units))
-			for j, u := range s.units {
+			v.back = make([][2]int32, len(units))
+			for j, u := range units {
 				v.back[j] = [2]int32{u.from, u.to}
 			}
 			break

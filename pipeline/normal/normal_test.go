@@ -26,7 +26,24 @@ func TestDisguisedWordsAreReadAsWhatTheySay(t *testing.T) {
 		{"stacked marks", "s̴̢̛e̵͝c̶r̷e̸t̴", "secret"},
 		{"zero width", "se\u200bcr\u200det", "secret"},
 		{"soft hyphen", "se\u00adcret", "secret"},
-		{"bidi controls", "\u202esecret\u202c", "secret"},
+		{"what is shown from right to left", "\u202eterces\u202c ok", "secret ok"},
+		{"a right-to-left override up to the line's end", "\u202e杀自想我", "我想自杀"},
+		{"isolates", "\u2066secret\u2069", "secret"},
+		{"an iPhone's apostrophe", "I’ll kill you", "i'll kill you"},
+		{"blanks that look like none", "send\u2800me\u3164it", "send me it"},
+		{"two blanks", "send  me\u2003\u2003it", "send me it"},
+		{"a line break in a sentence", "send me\nyour address", "send me your address"},
+		{"zero width inside words", "k\u200bill your\u200bself", "kill yourself"},
+		{"Cyrillic marks inside words", "ki\u0489ll", "kill"},
+		{"white on black", "🅺🅸🅻🅻", "kill"},
+		{"small capitals", "ᴋɪʟʟ ʏᴏᴜʀsᴇʟꜰ", "kill yourself"},
+		{"hooks and tails", "ʂɛŋɖ", "send"},
+		{"words wholly of look-alikes beside mixed ones", "меет ме аlопе", "meet me alone"},
+		{"colons between letters", "s:e:n:d it", "send it"},
+		{"sparkles between letters", "s✨e✨n✨d it", "send it"},
+		{"a letter a line", "s\ne\nn\nd", "send"},
+		{"brackets around each character", "【我】【想】【自】【杀】", "【我想自杀】"},
+		{"brackets around each letter", "[s][e][n][d]", "[send]"},
 		{"tag characters", "secret\U000e0041", "secret"},
 		{"variation selectors", "s\ufe0fecret", "secret"},
 		{"a joiner in Han", "自\u200d杀", "自杀"},
@@ -95,6 +112,8 @@ var benign = []string{
 	"wx 是天气 weather", "天气wx预报", "zs", "张三 zs", "加法和减法", "加油", "加V领毛衣", "加湿器", "加薇薇一起玩", "女子组第一名", "好女子",
 	"弓和箭", "人言可畏", "口吃", "马口铁", "床前明月光 疑是地上霜", "白日依山尽 黄河入海流", "春 眠 不 觉 晓", "一去二三里 烟村四五家",
 	"ni hao", "wo ai beijing", "bo po mo fo", "shang xue", "xue sheng", "zi xing che", "wo de ming zi jiao xiao ming", "Jiawei is my friend", "Zisha teapot",
+	"你去思考一下", "你去四年级问问", "我不想获奖", "不想或者说还没想好", "妈妈打电话好吗", "支付包装费", "我爸加我微信了",
+	"I’m a b, c or d?", "so drunk on ribena rn", "women and children first is a maritime tradition", "a) b) c)", "我\n和\n你",
 	"去死海旅游", "死记硬背", "四十四只石狮子", "去4班", "去4号楼", "8点半", "6月1日", "5毛钱", "第4名", "哈哈哈哈", "66666", "23333", "啊啊啊啊啊",
 	"加一勺盐 两勺糖", "200克面粉 3个鸡蛋", "3/4杯牛奶", "打4折", "不要火", "我想吃火锅", "别高速开车", "别告白", "家微波炉", "小明的微信头像", "微信支付",
 	"привет мир", "это кот", "καλημέρα", "こんにちは", "안녕하세요", "café résumé", "naïve", "El niño", "100%", "C++", "C3PO and R2D2", "k12 school", "🎂🎉", "😂😂😂", "❤️", "🐧好可爱", "💚💚", "大草原", "煞风景", "沙比亚", "杀毒软件", "傻傻的小狗", "球球加油", "fw 190 战斗机", "NT$100", "nt工作站", "zz睡着了", "nc机床", "rz考试", "叶子飞了", "unaliveness", "企鹅号召大家", "不想祸害人家", "手机好用不", "加我围脖", "XXX同学", "3+v=5", "a+v", "AAAA级景区",
@@ -115,8 +134,25 @@ func TestBenignTextsKeepTheirMeaning(t *testing.T) {
 	}
 }
 
+func TestWhatTheModelsWouldNotReadHasAViewOfItsOwn(t *testing.T) {
+	for text, want := range map[string]string{
+		"skip di\u200bnner all week": "skip dinner all week",
+		"ki\u0489ll it":              "kill it",
+		"🆂🅺🅸🅿 dinner":                "skip dinner",
+		"\u202e死打人找\u202c":           "找人打死",
+		"别\ufeff告诉妈妈":                "别告诉妈妈",
+	} {
+		if got := Views(text); len(got) < 2 || got[1].Text != want {
+			t.Errorf("%q: got %v, want a view that reads %q", text, got, want)
+		}
+	}
+	if got := Views("I’ll go, don‘t wait"); len(got) != 1 || got[0].Text != "I'll go, don't wait" {
+		t.Errorf("got %v, want one view with plain apostrophes", got)
+	}
+}
+
 func TestAPlainTextHasOneViewWhateverItsCaseWidthAndMarks(t *testing.T) {
-	for _, text := range []string{"", "hello", "HELLO", "ｈｅｌｌｏ，", "你好，世界！", "繁體中文", "café", "哈哈哈哈", "a\u200bb", "  two  blanks ", "6666"} {
+	for _, text := range []string{"", "hello", "HELLO", "ｈｅｌｌｏ，", "你好，世界！", "繁體中文", "café", "哈哈哈哈", "\u200bab ", "👨\u200d👩\u200d👧", "the 🇨🇳 flag", "  two  blanks ", "6666"} {
 		views := Views(text)
 		if len(views) != 1 || views[0].Text != text || views[0].Name != Raw {
 			t.Errorf("%q: got %v, want only the text itself", text, views)
@@ -192,7 +228,7 @@ func checkReading(t *testing.T, text string) {
 		count, from := utf8.RuneCountInString(v.Text), 0
 		for i := range count {
 			a, b := v.Original(i, i+1)
-			if a < from || b <= a || b > n {
+			if a < from && !strings.ContainsRune(text, '\u202e') || b <= a || b > n {
 				t.Fatalf("%q: %s %d is at %d to %d, after %d of %d", text, v.Name, i, a, b, from, n)
 			}
 			from = a

@@ -202,7 +202,7 @@ func (s *scratch) phrasesOnce(t *table) bool {
 			if m.each {
 				a, b = int(m.at[k]), int(m.at[k+1])
 			}
-			s.out = append(s.out, unit{r, in[a].from, in[b-1].to})
+			s.out = append(s.out, as(r, in[a], in[b-1]))
 		}
 		i = m.end
 	}
@@ -264,6 +264,9 @@ func (m *match) best(t *table, in []unit, i int, p *phrase) {
 		return
 	}
 	if n.letters > 0 && pos < len(in) && isLetter(in[pos-1].r) && isLetter(in[pos].r) {
+		return
+	}
+	if n.sound > 0 && t.atHome(in, at[:len(p.runes)], p) {
 		return
 	}
 	if n.letters == len(p.runes) && len(p.runes) == 2 && (p.mixed || !alone(in, i, pos)) {
@@ -375,7 +378,7 @@ func gap(in []unit, pos int) int {
 // alias keeps a if it stands at i in surroundings that speak for it.
 func (m *match) alias(in []unit, i int, a *alias) {
 	end := i + len(a.runes)
-	if end <= m.end || !spells(in, i, a.runes) {
+	if end <= m.end || !spells(in, i, a.runes) || spells(in, i, a.target) { // it may stand there in full
 		return
 	}
 	if isLetter(in[i].r) && i > 0 && isLetter(in[i-1].r) || isLetter(in[end-1].r) && end < len(in) && isLetter(in[end].r) {
@@ -437,4 +440,41 @@ func contact(in []unit, i, end int) bool {
 		}
 	}
 	return false
+}
+
+// particles say little by themselves: who types one means it.
+const particles = "了吧吗呢啊呀的嘛啦呗"
+
+// atHome tells that a homophone of the phrase is meant as it stands: it is a particle, or makes a common pair with what
+// follows the phrase (去思考), or with the next homophone inside it (不想获奖).
+func (t *table) atHome(in []unit, at []int32, p *phrase) bool {
+	for k, a := range at {
+		i := int(a)
+		if !isHan(in[i].r) || in[i].r == p.runes[k] || t.soundOf(in[i].r) != p.sounds[k] {
+			continue
+		}
+		last := k == len(at)-1
+		switch {
+		case strings.ContainsRune(particles, in[i].r):
+			return true
+		case last && t.pair(in, i) && !strings.ContainsRune(particles, in[i+1].r):
+			return true
+		case !last && int(at[k+1]) == i+1 && in[i+1].r != p.runes[k+1] && t.pair(in, i):
+			return true
+		}
+	}
+	return false
+}
+
+// pair reports whether the character at i and the one behind it are often seen together.
+func (t *table) pair(in []unit, i int) bool {
+	if i+1 >= len(in) || !isHan(in[i].r) || !isHan(in[i+1].r) {
+		return false
+	}
+	a, b := t.bigrams.number[in[i].r], t.bigrams.number[in[i+1].r]
+	if a == 0 || b == 0 {
+		return false
+	}
+	_, seen := t.bigrams.of(a, b)
+	return seen
 }

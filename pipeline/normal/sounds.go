@@ -231,7 +231,7 @@ func (s *scratch) take(t *table, spots []spot, ways [][]way) bool {
 		case sp.blank:
 		case sp.spelt || chosen[i] != sp.own:
 			changed = true
-			s.out = append(s.out, unit{t.bigrams.runes[chosen[i]], s.units[sp.from].from, s.units[sp.to-1].to})
+			s.out = append(s.out, as(t.bigrams.runes[chosen[i]], s.units[sp.from], s.units[sp.to-1]))
 		default:
 			s.out = append(s.out, s.units[sp.from:sp.to]...)
 		}
@@ -355,8 +355,8 @@ func (s *scratch) spelt(t *table) []spot {
 		case w.english:
 			continue
 		case s.hanBefore(w.from), s.hanAfter(w.to), near(i, i-1), near(i, i+1):
-		case len(w.syllables) == 1, len(w.syllables) == 2 && len(words) > 1:
-			continue // a name, or a word that is not in the list
+		case len(w.syllables) == 1, len(w.syllables) == 2 && len(words) > 1, len(words) >= 3 && 4*pinyin <= len(words):
+			continue // a name, or a word that is not in the list, among words that are no pinyin
 		}
 		out = append(out, w.syllables...)
 	}

@@ -11,7 +11,7 @@ func TestPinyinIsReadAsTheWordsThatItStandsFor(t *testing.T) {
 		"mingtian women chulai jianmian":  "明天我们出来见面",
 		"放学以后dengwo":                      "放学以后等我",
 		"你 zhu 在哪里":                       "你住在哪里",
-		"wo  men  qu  nar  wan":           "我们去  nar  wan", // nar is no syllable
+		"wo  men  qu  nar  wan":           "我们去 nar wan", // nar is no syllable
 		"can you come here, he is late":   "can you come here, he is late",
 		"奶奶 made 粽子":                      "奶奶 made 粽子",
 		"Jiawei is my friend":             "jiawei is my friend",

@@ -74,6 +74,8 @@ var tables = sync.OnceValue(func() *table {
 			}
 		}
 	})
+	t.read('\'', "’‘‛ʼ")                          // an iPhone writes I’ll
+	t.read(' ', "\u2800\u3164\uFFA0\u115F\u1160") // they look blank, so they part words
 	each(lookalikeText, func(letter, from string) {
 		for _, r := range from {
 			t.like[r] = rune(letter[0])
@@ -118,6 +120,21 @@ func each(text string, f func(left, right string)) {
 		}
 		left, right, _ := strings.Cut(line, "\t")
 		f(left, right)
+	}
+}
+
+// read has each of these characters of the first plane read as r, whatever NFKC says of it.
+func (t *table) read(r rune, from string) {
+	for _, out := range t.folds {
+		for i := range out {
+			if strings.ContainsRune(from, out[i]) {
+				out[i] = r
+			}
+		}
+	}
+	t.folds = append(t.folds, []rune{r})
+	for _, f := range from {
+		t.bmp[f] = uint16(len(t.folds) - 1)
 	}
 }
 

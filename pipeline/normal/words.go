@@ -36,7 +36,12 @@ func (s *scratch) normalise(t *table) bool {
 		}
 		changed = true
 	}
-	s.stutter()
+	for n := 0; n != len(s.units); { // what was drawn out may be spaced too: 加加加.加.加
+		n = len(s.units)
+		if s.stutter(); n != len(s.units) && s.spaced() {
+			changed = true
+		}
+	}
 	return changed
 }
 
@@ -101,7 +106,17 @@ func (s *scratch) lookalikes(t *table) bool {
 	if !any {
 		return false
 	}
-	changed := false
+	changed, mixed, strange := false, false, false
+	for i, u := range s.units {
+		if u.r >= 0x370 && u.r <= 0x52F {
+			if _, ok := t.like[u.r]; !ok {
+				strange = true
+			} else if i > 0 && isLetter(s.units[i-1].r) || i+1 < len(s.units) && isLetter(s.units[i+1].r) {
+				mixed = true // one word of both scripts, and none that needs the other: it is all a disguise
+			}
+		}
+	}
+	disguise := mixed && !strange
 	for i := 0; i < len(s.units); {
 		end, ascii, like, weak, other := i, 0, 0, 0, 0
 		for ; end < len(s.units); end++ {
@@ -121,7 +136,7 @@ func (s *scratch) lookalikes(t *table) bool {
 				break
 			}
 		}
-		if like > 0 && (ascii > 0 && other == 0 || ascii == 0 && weak == 0 && !foreign) {
+		if like > 0 && (ascii > 0 && other == 0 || ascii == 0 && (weak == 0 && !foreign || disguise)) {
 			for k := i; k < end; k++ {
 				if to, ok := t.like[s.units[k].r]; ok {
 					s.units[k].r, changed = to, true
@@ -142,14 +157,26 @@ func isGap(r rune) bool {
 	return false
 }
 
+// isSign reports whether r, which nobody puts into a word by itself, could still part its letters: brackets, hearts, a
+// line for each letter.
+func isSign(r rune) bool {
+	return r == '\n' || r > ' ' && !isLetter(r) && !isDigit(r) && !isHan(r) && r != '\'' && kindOf(r) == 0
+}
+
+// sameSigns tells whether two gaps are the same signs.
+func sameSigns(a, b []unit) bool {
+	return slices.EqualFunc(a, b, func(x, y unit) bool { return x.r == y.r })
+}
+
 // spaced joins three or more single letters, or single Han characters, that
-// stand apart: s.e.c.r.e.t, 加 微 信. Two blanks end a word.
+// stand apart: s.e.c.r.e.t, 加 微 信, [k][y][s]. Two blanks end a word; signs
+// that are no usual gap count where they are the same each time.
 func (s *scratch) spaced() bool {
 	changed, w := false, 0
 	in := s.units
 	for i := 0; i < len(in); {
 		kind := kindOf(in[i].r)
-		if kind == 0 || i > 0 && (kindOf(in[i-1].r) == kind || in[i-1].r == '\'' || in[i-1].r == '’') || i+2 >= len(in) || !isGap(in[i+1].r) {
+		if kind == 0 || i > 0 && (kindOf(in[i-1].r) == kind || in[i-1].r == '\'' || in[i-1].r == '’') || i+2 >= len(in) || !isGap(in[i+1].r) && !isSign(in[i+1].r) {
 			in[w] = in[i]
 			w++
 			i++
@@ -157,10 +184,17 @@ func (s *scratch) spaced() bool {
 		}
 		// Walk letter, gap, letter, gap ... as far as it goes.
 		last, count, blank := i, 1, false
+		first := in[i+1 : i+1]
 		for {
-			k := last + 1
-			for k < len(in) && k-last <= 2 && isGap(in[k].r) {
+			k, odd := last+1, false
+			for k < len(in) && k-last <= 2 && (isGap(in[k].r) || isSign(in[k].r)) {
+				odd = odd || !isGap(in[k].r)
 				k++
+			}
+			if count == 1 {
+				first = in[i+1 : k]
+			} else if (odd || slices.ContainsFunc(first, func(u unit) bool { return !isGap(u.r) })) && !sameSigns(first, in[last+1:k]) {
+				break
 			}
 			gap := k - last - 1
 			if gap == 0 || gap > 2 || gap == 2 && in[last+1].r == ' ' && in[last+2].r == ' ' {
@@ -565,12 +599,12 @@ func shorten(t *table, word, out []unit) int {
 			}
 			run++
 		}
-		last := word[end-1].to
+		last := word[end-1]
 		for k := range times {
 			out[w] = word[i+k]
 			w++
 		}
-		out[w-1].to = last
+		out[w-1] = as(out[w-1].r, out[w-1], last)
 		i = end
 	}
 	return w
@@ -603,7 +637,7 @@ func (s *scratch) stutter() {
 			u = in[i+1]
 		}
 		if end-i > 2 {
-			u.to = in[end-1].to
+			u = as(u.r, u, in[end-1])
 		}
 		in[w] = u
 		w++
@@ -657,7 +691,7 @@ func (s *scratch) rejoined(t *table) bool {
 		u := in[i]
 		if isHan(u.r) {
 			if n, char := match(i); n > 0 {
-				u = unit{char, u.from, in[i+n-1].to}
+				u = as(char, u, in[i+n-1])
 				i += n - 1
 			}
 		}

@@ -87,8 +87,14 @@ func (r *Rules) ClassifyText(ctx context.Context, t pipeline.Text) ([]pipeline.S
 // long, so that no rule is slower than the text is long.
 func (r *Rules) view(found []pipeline.Signal, fired set, coded *uint64, v normal.View, t pipeline.Text) []pipeline.Signal {
 	text := v.Text
+	at, points := 0, 0 // code points before a byte, carried on while hits rise
 	span := func(label pipeline.Label, score float64, source string, from, to int) pipeline.Signal {
-		start := utf8.RuneCountInString(text[:from])
+		if from < at {
+			at, points = 0, 0
+		}
+		points += utf8.RuneCountInString(text[at:from])
+		at = from
+		start := points
 		end := start + utf8.RuneCountInString(text[from:to])
 		start, end = v.Original(start, end)
 		return pipeline.Signal{Label: label, Score: score, Source: source, View: v.Name, Start: start, End: end, In: "text"}

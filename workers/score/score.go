@@ -200,6 +200,10 @@ func parse(raw []byte) (Line, error) {
 	if !utf8.Valid(raw) {
 		return l, errors.New("line is not valid UTF-8")
 	}
+	raw = bytes.TrimSpace(bytes.TrimPrefix(raw, []byte("\ufeff"))) // editors on Windows begin a file with a mark
+	if len(raw) == 0 || raw[0] != '{' {
+		return l, errors.New("line is not a JSON object")
+	}
 	if err := json.Unmarshal(raw, &l); err != nil {
 		var te *json.UnmarshalTypeError
 		if errors.As(err, &te) {

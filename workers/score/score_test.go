@@ -105,6 +105,9 @@ func TestEveryTextLabelHasOneScore(t *testing.T) {
 func TestABadLineIsAnsweredAndTheRestGoesOn(t *testing.T) {
 	tests := []struct{ name, line, want string }{
 		{"no JSON", `{"id":1`, "JSON"},
+		{"null", `null`, "JSON object"},
+		{"a list", `[{"id":1,"text":"a"}]`, "JSON object"},
+		{"a byte-order mark alone", "\ufeff", "JSON object"},
 		{"no text", `{"id":1}`, "text"},
 		{"text of the wrong type", `{"id":1,"text":5}`, "text"},
 		{"age of the wrong type", `{"id":1,"text":"a","sender_age":"SECRET"}`, "sender_age"},
@@ -175,6 +178,12 @@ func TestMemoryDoesNotGrowWithTheInput(t *testing.T) {
 	}
 	if n := <-fed; n > 20_000 {
 		t.Errorf("%d lines were read for a writer that takes none", n)
+	}
+}
+
+func TestAFileWithAByteOrderMarkKeepsItsFirstLine(t *testing.T) {
+	if list, bad := run(t, scorer(4), "\ufeff"+`{"id":1,"text":"good"}`+"\r\n"); bad != 0 || len(list) != 1 || string(list[0].ID) != "1" {
+		t.Errorf("got %+v, %d bad", list, bad)
 	}
 }
 

@@ -11,6 +11,7 @@ Every table is text with one value a line, a tab, and the characters that lead t
 """
 import json
 import pickle
+import re
 import subprocess
 import sys
 import unicodedata
@@ -110,19 +111,24 @@ def main(npm, wheels):
         hits = [t["c"].lower() for t in twins if len(t["c"]) == 1 and t["c"].isascii() and t["c"].isalpha()]
         if hits and lower not in sum(like.values(), []):
             like[hits[0]].append(lower)
+    # Small capitals, and letters with a hook, a stroke or a tail: by their Unicode names.
+    for cp in range(0x80, 0x30000):
+        name = re.fullmatch(r"LATIN (?:LETTER SMALL CAPITAL|SMALL LETTER) ([A-Z])( WITH .*)?", unicodedata.name(chr(cp), ""))
+        if name and fold(chr(cp), simplified) == chr(cp) and chr(cp) not in sum(like.values(), []) and chr(cp) not in "øđłħŧ":
+            like[name[1].lower()].append(chr(cp))
     # Small letters whose capital is a twin, and the everyday swaps that the Unicode table leaves out.
     weak = defaultdict(list)
     for char, to in {"в": "b", "н": "h", "к": "k", "м": "m", "т": "t", "п": "n", "ι": "i", "κ": "k", "ν": "v", "τ": "t", "η": "n", "ω": "w",
                      "μ": "u", "ρ": "p", "υ": "u", "χ": "x", "я": "r", "и": "n", "ш": "w", "з": "3", "ε": "e", "α": "a", "β": "b", "γ": "y",
-                     "σ": "o", "ѕ": "s", "і": "i", "ј": "j", "ԁ": "d", "ԛ": "q", "ԝ": "w", "һ": "h", "ӏ": "l", "ɡ": "g", "ɑ": "a", "ı": "i",
+                     "σ": "o", "ѕ": "s", "і": "i", "ј": "j", "ԁ": "d", "ԛ": "q", "ԝ": "w", "һ": "h", "ӏ": "l", "ɡ": "g", "ɑ": "a", "ı": "i", "ɛ": "e", "ŋ": "n",
                      "ø": "o", "đ": "d", "ł": "l", "ħ": "h", "ŧ": "t"}.items():
         if len(to) == 1 and to in letters:
             for group in like.values():
                 if char in group:
                     group.remove(char)
-            (like if char in "ѕіјԁԛԝһӏɡɑı" else weak)[to].append(char)
+            (like if char in "ѕіјԁԛԝһӏɡɑıɛŋ" else weak)[to].append(char)
     write("passable.txt", weak, "Letters that pass for ASCII letters only among them: own additions")
-    write("lookalike.txt", {k: v for k, v in like.items() if v}, "Letters that pass for ASCII letters: confusable-homoglyphs 3.3.1 (MIT) and own additions")
+    write("lookalike.txt", {k: v for k, v in like.items() if v}, "Letters that pass for ASCII letters: confusable-homoglyphs 3.3.1 (MIT), Unicode names (small capitals, hooks, strokes, tails), own additions")
 
     sounds = defaultdict(list)
     for char in common():
