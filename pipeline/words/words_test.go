@@ -45,8 +45,8 @@ func TestEveryLabelThatAGuardianHearsOfHasALetterInBothLanguages(t *testing.T) {
 					t.Errorf("%s: no letter in %s", label, locale)
 					continue
 				}
-				text := lib.Render(letter, locale)
-				for _, part := range []string{letter.Seen, letter.Sure, letter.Done, letter.Do, letter.DoNot} {
+				text := lib.Render(letter, locale, Fate{First: pipeline.Warn, Now: pipeline.Block, Helped: true}) // the longest one
+				for _, part := range []string{letter.Seen, letter.Sure, letter.Done.Stopped, letter.Done.Delivered, letter.Done.Withdrawn, letter.Do, letter.DoNot} {
 					if part == "" {
 						t.Errorf("%s: the letter in %s lacks a part", label, locale)
 					}
@@ -101,5 +101,26 @@ func TestNoGuardianHearsBeforeAPersonLookedBecauseTheLettersSaySo(t *testing.T) 
 				t.Errorf("%s: a guardian would be told that a person has looked before one has", label)
 			}
 		}
+	}
+}
+
+func TestALetterSaysWhatIsTrueOfTheItem(t *testing.T) {
+	done := Done{Stopped: "stopped", Delivered: "delivered", Withdrawn: "withdrawn"}
+	for _, c := range []struct {
+		first, now pipeline.Action
+		want       string
+	}{
+		{pipeline.Hold, pipeline.Block, "stopped"}, {pipeline.Block, pipeline.Block, "stopped"}, {pipeline.Hold, pipeline.Hold, "stopped"},
+		{pipeline.Hold, pipeline.Warn, "delivered"}, {pipeline.Warn, pipeline.Warn, "delivered"}, {pipeline.Block, pipeline.Blur, "delivered"}, {pipeline.Allow, pipeline.Allow, "delivered"},
+		{pipeline.Warn, pipeline.Block, "withdrawn"}, {pipeline.Allow, pipeline.Hold, "withdrawn"},
+		{"", "", "stopped"}, // nobody knows: it was not let through
+	} {
+		if got := done.By(Fate{First: c.first, Now: c.now}); got != c.want {
+			t.Errorf("%q, then %q: got %s, want %s", c.first, c.now, got, c.want)
+		}
+	}
+	v := pipeline.Verdict{Action: pipeline.Warn, Interventions: []pipeline.Intervention{{To: "recipient", Kind: "help"}, {To: "sender", Kind: "warning"}}}
+	if s, r := FateOf(&v, pipeline.Warn, true), FateOf(&v, pipeline.Warn, false); s.Helped || !r.Helped {
+		t.Errorf("got help for the sender %t and the recipient %t, want it for the recipient alone", s.Helped, r.Helped)
 	}
 }
