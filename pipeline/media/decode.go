@@ -340,14 +340,19 @@ func renditions(flat *image.NRGBA, want Want) (thumbnail, preview []byte, err er
 		}
 	}
 	if n := want.Preview; n > 0 {
-		tiny := imaging.Grayscale(imaging.Fit(flat, 32, 32, imaging.Box))
-		shown := imaging.Fit(flat, n, n, imaging.Box).Rect
-		soft := imaging.Blur(imaging.Resize(tiny, shown.Dx(), shown.Dy(), imaging.Linear), float64(n)/64)
-		if preview, err = encodeJPEG(soft); err != nil {
+		if preview, err = encodeJPEG(soften(flat, n)); err != nil {
 			return nil, nil, err
 		}
 	}
 	return thumbnail, preview, nil
+}
+
+// soften gives a grey copy with sides of at most so many pixels, blurred beyond
+// recognition.
+func soften(img *image.NRGBA, side int) *image.NRGBA {
+	tiny := imaging.Grayscale(imaging.Fit(img, 32, 32, imaging.Box))
+	shown := imaging.Fit(img, side, side, imaging.Box).Rect
+	return imaging.Blur(imaging.Resize(tiny, shown.Dx(), shown.Dy(), imaging.Linear), float64(side)/64)
 }
 
 func encodeJPEG(img *image.NRGBA) ([]byte, error) {

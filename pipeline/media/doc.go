@@ -6,7 +6,8 @@
 // network (Decoder), so that a hostile picture can end a child but never the
 // worker. A Decoder answers with tensors for the classifiers, pictures people
 // may look at, and hashes. Video gives the same frames for films by ffmpeg under
-// the same kind of limits. A Store (Folder, S3) keeps originals; Sealed encrypts
+// the same kind of limits, Sheet lays some of them side by side for people, and
+// Sound.WAV is what people hear. A Store (Folder, S3) keeps originals; Sealed encrypts
 // each with the key of its item, so that forgetting the key erases the file.
 // TestCard draws a harmless picture that trips a label, to try the real path.
 //

@@ -8,8 +8,6 @@ import (
 	"image/jpeg"
 	"image/png"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -84,9 +82,9 @@ func TestEveryModelSpeaksOfAPicture(t *testing.T) {
 	if s.SHA256 == "" || len(s.Preview) > 0 {
 		t.Error("the hash is missing, or a preview was made that nobody asked for")
 	}
-	preview, thumbnail, err := e.Renditions(t.Context(), pipeline.KindPhoto, data)
-	if err != nil || len(preview) == 0 || len(thumbnail) == 0 {
-		t.Errorf("renditions: %d and %d bytes, %v", len(preview), len(thumbnail), err)
+	shown, err := e.Renditions(t.Context(), pipeline.KindPhoto, data, s.Signals)
+	if err != nil || len(shown.Preview) == 0 || len(shown.Thumbnail) == 0 || shown.Sheet != nil {
+		t.Errorf("renditions: %d and %d bytes, %v, want both and no sheet", len(shown.Preview), len(shown.Thumbnail), err)
 	}
 }
 
@@ -96,8 +94,8 @@ func TestWhatCannotBeOpenedGivesNoRendition(t *testing.T) {
 		pipeline.KindPhoto: []byte("hello hello hello hello"),
 		pipeline.KindVoice: plain(t, 8, 8),
 	} {
-		if preview, thumbnail, err := e.Renditions(t.Context(), kind, data); !errors.Is(err, ErrUnshowable) || preview != nil || thumbnail != nil {
-			t.Errorf("%s: got %d and %d bytes, %v, want none for good", kind, len(preview), len(thumbnail), err)
+		if shown, err := e.Renditions(t.Context(), kind, data, nil); !errors.Is(err, ErrUnshowable) || shown.Preview != nil || shown.Thumbnail != nil {
+			t.Errorf("%s: got %d and %d bytes, %v, want none for good", kind, len(shown.Preview), len(shown.Thumbnail), err)
 		}
 	}
 }
@@ -111,36 +109,9 @@ func TestAFilmGivesRenditionsLaterWhereFFmpegIsMissingOrWasKilled(t *testing.T) 
 	} {
 		e := examiner(t)
 		e.Video = video
-		if _, _, err := e.Renditions(t.Context(), pipeline.KindVideo, data); !errors.Is(err, ErrAgain) {
+		if _, err := e.Renditions(t.Context(), pipeline.KindVideo, data, nil); !errors.Is(err, ErrAgain) {
 			t.Errorf("%s: got %v, want ErrAgain", name, err)
 		}
-	}
-}
-
-func TestAFilmGivesRenditionsOfItsFirstFrame(t *testing.T) {
-	ffmpeg, err := exec.LookPath("ffmpeg")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no ffmpeg")
-		}
-		t.Skip("no ffmpeg")
-	}
-	film := filepath.Join(t.TempDir(), "film.mp4")
-	if out, err := exec.CommandContext(t.Context(), ffmpeg, "-loglevel", "error", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=10:duration=2", "-c:v", "mpeg4", film).CombinedOutput(); err != nil {
-		t.Fatalf("make a film: %v\n%s", err, out)
-	}
-	data, err := os.ReadFile(film)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := examiner(t)
-	e.Video = media.NewVideo(media.VideoOptions{})
-	_, thumbnail, err := e.Renditions(t.Context(), pipeline.KindVideo, data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m, err := jpeg.Decode(bytes.NewReader(thumbnail)); err != nil || m.Bounds().Dx() != 320 {
-		t.Errorf("got a picture of %d bytes, %v, want one of the film", len(thumbnail), err)
 	}
 }
 

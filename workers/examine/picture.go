@@ -17,12 +17,11 @@ import (
 // Sight is what looking at a photo or film gave besides the findings.
 type Sight struct {
 	pipeline.Findings
-	// Preview is grey and blurred, Thumbnail plain; both JPEG, nil when the
-	// content could not be opened.
-	Preview, Thumbnail []byte
-	Frames             int
-	SHA256             string
-	PHash              uint64
+	// Shown is what people look at of a film; of a photo Renditions makes it.
+	Shown
+	Frames int
+	SHA256 string
+	PHash  uint64
 	// Place is true when the file tells where it was taken. Nobody is shown the
 	// place itself: it is in no rendition, and nothing here reads it.
 	Place bool
@@ -36,12 +35,6 @@ type Sight struct {
 	Memorable *Memorable
 }
 
-// Longest sides of renditions in pixels.
-const (
-	previewSide   = 480
-	thumbnailSide = 1280
-)
-
 // Photo looks at every frame of a picture that policy samples.
 func (e *Examiner) Photo(ctx context.Context, data []byte) (Sight, error) {
 	return e.look(ctx, data, media.Want{Fit: ReadSide}, func(want media.Want) (*media.Decoded, error) { return e.Decoder.Decode(ctx, data, want) })
@@ -50,16 +43,26 @@ func (e *Examiner) Photo(ctx context.Context, data []byte) (Sight, error) {
 // VideoFile looks at the frames of a video and listens to its sound. said tells
 // who sends it to whom.
 func (e *Examiner) VideoFile(ctx context.Context, data []byte, said pipeline.Text) (Sight, error) {
-	sounds := false
-	s, err := e.look(ctx, data, media.Want{Fit: ReadSide, Preview: previewSide, Thumbnail: thumbnailSide}, func(want media.Want) (*media.Decoded, error) {
+	var film *media.Decoded
+	s, err := e.look(ctx, data, media.Want{Fit: ReadSide}, func(want media.Want) (*media.Decoded, error) {
 		if e.Video == nil {
 			return nil, media.ErrNoFFmpeg
 		}
 		d, err := e.Video.Frames(ctx, data, want)
-		sounds = err == nil && d.HasSound
+		if film == nil { // not what second eyes get, which has no pictures
+			film = d
+		}
 		return d, err
 	})
-	if err == nil && sounds {
+	if err != nil || film == nil {
+		return s, err
+	}
+	if s.Shown, err = sheetOf(film.Frames, s.Signals); err != nil {
+		return s, err
+	}
+	sounds := film.HasSound
+	film = nil // listening takes long, and its frames are large
+	if sounds {
 		err = e.soundOf(ctx, data, said, &s)
 	}
 	return s, err
@@ -88,7 +91,7 @@ func (e *Examiner) look(ctx context.Context, data []byte, want media.Want, decod
 	if err := e.recognise(ctx, data, d, &s); err != nil {
 		return s, err
 	}
-	s.Preview, s.Thumbnail, s.Frames, s.SHA256, s.PHash, s.Place = d.Preview, d.Thumbnail, len(d.Frames), d.SHA256, d.PHash, d.HasGPS
+	s.Frames, s.SHA256, s.PHash, s.Place = len(d.Frames), d.SHA256, d.PHash, d.HasGPS
 	found, err := e.scores(ctx, d, &s, func() (*media.Decoded, error) { return decode(e.secondWant(want)) })
 	if err != nil {
 		return s, err
@@ -284,35 +287,4 @@ func faultOf(err error) (pipeline.Fault, bool) {
 		return pipeline.Fault{Source: "decode", Reason: "no_ffmpeg"}, true
 	}
 	return pipeline.Fault{}, false
-}
-
-// ErrUnshowable is a file that gives no picture to look at, now or later. One on
-// which the decoder was killed, on a busy machine perhaps, or for which ffmpeg is
-// missing, may give one later.
-var ErrUnshowable = errors.New("cannot be shown")
-
-// Renditions makes what a reviewer looks at of a photo or film. Few need it and
-// it costs several times what judging a photo does, so it is asked for only when
-// a person must look. An error wraps ErrUnshowable, or ErrAgain.
-func (e *Examiner) Renditions(ctx context.Context, kind pipeline.Kind, data []byte) (preview, thumbnail []byte, err error) {
-	want := media.Want{Preview: previewSide, Thumbnail: thumbnailSide}
-	var d *media.Decoded
-	switch {
-	case kind == pipeline.KindPhoto:
-		d, err = e.Decoder.Decode(ctx, data, want)
-	case kind == pipeline.KindVideo && e.Video != nil:
-		d, err = e.Video.Frames(ctx, data, want)
-	case kind == pipeline.KindVideo:
-		err = media.ErrNoFFmpeg
-	default:
-		err = media.ErrUnsupported
-	}
-	if err == nil {
-		return d.Preview, d.Thumbnail, nil
-	}
-	passing := errors.Is(err, media.ErrChildKilled) || errors.Is(err, media.ErrNoFFmpeg)
-	if fault, ok := faultOf(err); ok && !passing && ctx.Err() == nil {
-		return nil, nil, fmt.Errorf("renditions: %s: %w", fault.Reason, ErrUnshowable)
-	}
-	return nil, nil, again(ctx, pipeline.ModelRef{Name: "renditions", Version: "1"}, err)
 }
