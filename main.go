@@ -261,6 +261,7 @@ type serveFlags struct {
 	SMTPPlain      bool          `name:"smtp-plain" help:"Mail server without TLS, for one on this machine."`
 	Listen         string        `help:"Address of the HTTP server." default:"127.0.0.1:8080"`
 	PublicURL      string        `name:"public-url" help:"How clients reach the API (default: http://LISTEN)." placeholder:"URL"`
+	TrustedProxy   []string      `help:"Networks of the reverse proxies whose X-Forwarded-For tells who logs in, such as 127.0.0.0/8 (default: none, the header is ignored)." placeholder:"CIDR"`
 	Parallel       int           `help:"Runs of one model at a time (default: one a core)."`
 	HMA            string        `name:"hma" env:"NIGHTLIGHT_HMA" help:"Root of a hasher-matcher-actioner server at which pictures are looked up by PDQ hash." placeholder:"URL"`
 	HMATimeout     time.Duration `name:"hma-timeout" env:"NIGHTLIGHT_HMA_TIMEOUT" help:"Time for one look-up there." default:"2s"`
@@ -335,7 +336,7 @@ func openRecord(ctx context.Context, f dataFlags) (*store.Store, *media.Keyring,
 	if dsn == "" {
 		dsn = "sqlite:" + filepath.Join(f.Data, "nightlight.db")
 	}
-	st, err := store.Open(ctx, dsn, store.Options{Keyring: media.NewVault(ring), WebhookQueue: queue.QueueEffects, NoticeQueue: queue.QueueEffects})
+	st, err := store.Open(ctx, dsn, store.Options{Keyring: media.NewVault(ring), WebhookQueue: queue.QueueEffects, NoticeQueue: queue.QueueNotices})
 	if err != nil {
 		return nil, nil, fmt.Errorf("open database: %w", err)
 	}
@@ -360,6 +361,9 @@ func openHouse(ctx context.Context, f serveFlags) (h *house, err error) {
 		return h, err
 	}
 	if _, err = f.webhookRules(); err != nil {
+		return h, err
+	}
+	if _, err = f.trustedProxies(); err != nil {
 		return h, err
 	}
 	if _, err = f.hma(); err != nil {
@@ -539,16 +543,27 @@ func (h *house) openWorkers(ctx context.Context) (err error) {
 }
 
 // webhookRules are where webhooks may go.
-func (f serveFlags) webhookRules() (webhook.Rules, error) {
-	r := webhook.Rules{Ports: f.WebhookPorts, PlainHTTP: f.WebhookPlain}
-	for _, cidr := range f.WebhookAllow {
+func (f serveFlags) webhookRules() (r webhook.Rules, err error) {
+	r = webhook.Rules{Ports: f.WebhookPorts, PlainHTTP: f.WebhookPlain}
+	r.Allow, err = networks("--webhook-allow", f.WebhookAllow)
+	return r, err
+}
+
+// trustedProxies are those that may tell a client's address.
+func (f serveFlags) trustedProxies() ([]netip.Prefix, error) {
+	return networks("--trusted-proxy", f.TrustedProxy)
+}
+
+// networks reads a flag's networks.
+func networks(flag string, cidrs []string) (list []netip.Prefix, err error) {
+	for _, cidr := range cidrs {
 		p, err := netip.ParsePrefix(cidr)
 		if err != nil {
-			return r, wrongUse("--webhook-allow: %q is no network such as 127.0.0.0/8", cidr)
+			return nil, wrongUse("%s: %q is no network such as 127.0.0.0/8", flag, cidr)
 		}
-		r.Allow = append(r.Allow, p)
+		list = append(list, p)
 	}
-	return r, nil
+	return list, nil
 }
 
 func (h *house) channels() (*webhook.Sender, notify.Channels, error) {
@@ -705,7 +720,7 @@ func (c *apiCommand) Run(ctx context.Context) error {
 
 type workCommand struct {
 	serveFlags
-	Queues []string `help:"Queue classes to serve: text, photo, video, effects (default: all)." placeholder:"CLASS"`
+	Queues []string `help:"Queue classes to serve: text, photo, video, effects, which are webhooks and notices (default: all)." placeholder:"CLASS"`
 }
 
 // Run runs workers, the sweeper and a relay.
@@ -827,13 +842,20 @@ func (h *house) serve(ctx context.Context, more func(context.Context, *errgroup.
 func (h *house) apiSettings(pages http.Handler) api.Settings {
 	rules, _ := h.flags.webhookRules() // openHouse has checked them
 	return api.Settings{
-		Store: h.store, Media: h.objects, Keys: h.keys, Policy: h.policy, Ready: h.checks(), Registry: h.metrics, Wake: h.relay.Wake, Log: h.log,
+		Store: h.store, Media: h.objects, Keys: h.keys, Policy: h.policy, Words: h.words, Ready: h.checks(), Registry: h.metrics, Wake: h.relay.Wake, Log: h.log,
 		PublicURL: h.flags.PublicURL, CheckWebhook: rules.CheckURL, Console: pages, Version: version,
 	}
 }
 
 func (h *house) consoleSettings() console.Settings {
-	return console.Settings{Store: h.store, Media: h.objects, Vault: h.vault, Policy: h.policy, Words: h.words, Log: h.log, SecureCookies: h.flags.secureCookies()}
+	proxies, _ := h.flags.trustedProxies() // openHouse has checked them
+	if len(proxies) == 0 && strings.HasPrefix(h.flags.PublicURL, "https:") {
+		h.log.Warn("a proxy is in front, and --trusted-proxy does not name it: all who log in count as one address, and wrong passwords for a name lock it for everybody")
+	}
+	return console.Settings{
+		Store: h.store, Media: h.objects, Vault: h.vault, Video: media.NewVideo(media.VideoOptions{}), Policy: h.policy, Words: h.words, Log: h.log,
+		SecureCookies: h.flags.secureCookies(), Address: console.ClientAddress(proxies),
+	}
 }
 
 // secureCookies tells whether logins need TLS: behind https, and wherever the

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/mail"
 	"time"
@@ -51,7 +52,7 @@ type ReceiptView struct {
 	ReceiptID   string    `json:"receipt_id" must:"yes"`
 	AccountID   string    `json:"account_id" must:"yes"`
 	ErasedAt    time.Time `json:"erased_at" must:"yes"`
-	ErasedItems int       `json:"erased_items" must:"yes" doc:"Items whose key was destroyed."`
+	ErasedItems int       `json:"erased_items" must:"yes" doc:"Items that are erased now and were not before."`
 	HeldItems   int       `json:"held_items" must:"yes" doc:"Items that stay because of a legal hold."`
 }
 
@@ -237,14 +238,28 @@ func guardianView(g store.Guardian) GuardianBody {
 	return out
 }
 
-// deleteAccount erases what the account sent and is not under hold.
+// deleteAccount erases what the account sent and is not under hold. It goes on
+// when the client has gone: what was asked for is done, and the same again finds
+// the receipt.
 func (a *API) deleteAccount(c *call) error {
 	if err := c.noBody(); err != nil {
 		return err
 	}
-	r, err := a.Store.EraseAccount(c.r.Context(), c.tenant(), c.param, c.actor())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), a.Limits.EraseFor)
+	defer cancel()
+	r, err := a.Store.EraseAccount(ctx, c.tenant(), c.param, c.actor())
+	if err != nil && ctx.Err() != nil {
+		return unfinished(err)
+	}
 	if err != nil {
 		return fromStore(err)
 	}
 	return c.json(http.StatusOK, ReceiptView{r.ID, r.Account, r.At.UTC(), r.Erased, r.Held})
+}
+
+// unfinished is 503 for an erasure that takes longer than one request may.
+func unfinished(cause error) *Problem {
+	p := problem(http.StatusServiceUnavailable, "unavailable", "Try again", "Not all of it is erased yet. The same again goes on with the rest.")
+	p.retryAfter, p.cause = 1, cause
+	return p
 }

@@ -14,10 +14,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/time/rate"
 
 	"nightlight/pipeline"
 	"nightlight/pipeline/media"
+	"nightlight/pipeline/words"
 	"nightlight/queue/store"
 )
 
@@ -33,6 +35,7 @@ type API struct {
 	openapi []byte
 	docs    docsPage
 	health  *readiness
+	gather  http.Handler // of the metrics: one, since it is what counts who asks at once
 }
 
 // New returns an API over these settings.
@@ -54,6 +57,13 @@ func New(s Settings) (*API, error) {
 	if s.CheckWebhook == nil {
 		s.CheckWebhook = httpsOnly
 	}
+	if s.Words == nil {
+		lib, err := words.Open()
+		if err != nil {
+			return nil, fmt.Errorf("api: %w", err)
+		}
+		s.Words = lib
+	}
 	a := &API{
 		Settings: s,
 		vault:    media.NewVault(s.Keys),
@@ -62,6 +72,7 @@ func New(s Settings) (*API, error) {
 	}
 	a.keys = newKeyCache(s.Store, s.Limits)
 	a.health = newReadiness(s.Ready, s.Log)
+	a.gather = promhttp.HandlerFor(s.Registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 	a.routes = a.table()
 	var err error
 	if a.metrics, err = newMetrics(s.Registry, a.flight, a.waiting); err != nil {

@@ -84,7 +84,7 @@ func (a *API) page() (docsPage, error) {
 func describe(rt route, types map[string]docType) docRoute {
 	d := docRoute{Method: rt.method, Pattern: rt.pattern, Anchor: operationID(rt), Summary: rt.summary, More: rt.more, Scope: string(rt.scope)}
 	for _, p := range rt.query {
-		d.Params = append(d.Params, docField{Name: p.name, Type: p.in, Doc: p.doc})
+		d.Params = append(d.Params, docField{Name: p.name, Type: p.in, Doc: p.doc, Must: contains(rt.must, p.name)})
 	}
 	for _, b := range rt.in {
 		name := "the file"

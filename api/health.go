@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // ReadyView is the answer of /readyz.
@@ -123,6 +121,6 @@ func (a *API) readyz(c *call) error {
 }
 
 func (a *API) showMetrics(c *call) error {
-	promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}).ServeHTTP(c.w, c.r)
+	a.gather.ServeHTTP(c.w, c.r)
 	return nil
 }

@@ -156,7 +156,15 @@ func (a *API) settle(ctx context.Context, tenant, id string, k pipeline.Kind) (s
 	if u.Stored || u.ItemID != "" {
 		return u, nil
 	}
-	return u, a.adopt(ctx, u)
+	err = a.adopt(ctx, u)
+	if err == nil {
+		return u, nil
+	}
+	// The same request, sent twice, may have done it meanwhile: then nothing is wrong.
+	if now, lost := a.Store.Upload(ctx, tenant, id); lost == nil && (now.Stored || now.ItemID != "") {
+		return now, nil
+	}
+	return u, err
 }
 
 // adopt checks what a client put into the bucket by itself and seals it.

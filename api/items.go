@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"nightlight/pipeline"
@@ -93,16 +94,18 @@ func (a *API) postItem(c *call) error {
 	if err != nil {
 		return err
 	}
+	free = sync.OnceFunc(free)
 	defer free()
 	b, errs := readItem(raw, a.Now(), false)
 	if len(errs) > 0 {
 		return invalid(errs...)
 	}
-	return a.take(c, b, idempotency)
+	return a.take(c, b, idempotency, free)
 }
 
-// take accepts a checked item and answers.
-func (a *API) take(c *call, b ItemBody, idempotency string) error {
+// take accepts a checked item and answers. free gives back the bytes that its body has in flight: it is called once
+// the content is durable, since the answer may wait for the verdict.
+func (a *API) take(c *call, b ItemBody, idempotency string, free func()) error {
 	n, err := a.newItem(c, b, idempotency)
 	if err != nil {
 		return err
@@ -111,6 +114,7 @@ func (a *API) take(c *call, b ItemBody, idempotency string) error {
 	if err != nil {
 		return a.notAccepted(n, err)
 	}
+	free()
 	return a.answer(c, done)
 }
 

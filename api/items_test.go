@@ -176,6 +176,35 @@ func TestWhoWaitsSeesWhatAnotherProcessJudged(t *testing.T) {
 	}
 }
 
+func TestWhoWaitsForAVerdictKeepsNobodyOut(t *testing.T) {
+	d := open(t, func(s *Settings) { s.Limits.JSONBytes, s.Limits.InFlight = 1000, 1500 })
+	waited := make(chan int)
+	go func() {
+		r := httptest.NewRequest("POST", "/v1/items", strings.NewReader(message))
+		r.Header.Set("Authorization", "Bearer "+d.key)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Prefer", "wait=10")
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, r)
+		waited <- w.Code
+	}()
+	var first []store.Item
+	for len(first) == 0 {
+		var err error
+		if first, _, err = d.Store.Items(t.Context(), d.tenant, store.Filter{State: store.Pending}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for d.flight.used.Load() != 0 && t.Context().Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	decode[AcceptedView](d, d.ask("POST", "/v1/items", strings.Replace(message, "m-1", "m-2", 1)), 202)
+	d.judge(first[0].ID, pipeline.Allow)
+	if got := <-waited; got != 200 {
+		t.Errorf("got %d for who waited, want 200", got)
+	}
+}
+
 func TestWhoWaitsInVainGets202(t *testing.T) {
 	d := open(t)
 	if got := decode[AcceptedView](d, d.ask("POST", "/v1/items", message, "Prefer", "wait=1"), 202); got.State != store.Pending {
@@ -185,6 +214,7 @@ func TestWhoWaitsInVainGets202(t *testing.T) {
 
 func TestPagesFollowEachOtherAndCursorsAreOurs(t *testing.T) {
 	d := open(t)
+	decode[ListView](d, d.ask("GET", "/v1/items?state=&cursor=&limit=2", ""), 200)
 	for i := range 5 {
 		decode[AcceptedView](d, d.ask("POST", "/v1/items", strings.Replace(message, "m-1", "m-"+itoa(i), 1)), 202)
 	}

@@ -395,6 +395,31 @@ func TestWhatAClientPutIntoTheBucketIsCheckedAndSealed(t *testing.T) {
 	}
 }
 
+func TestOneItemSentManyTimesAtOnceIsAcceptedEachTimeThoughItsFileLiesInTheBucket(t *testing.T) {
+	b := &bucket{}
+	d := open(t, func(s *Settings) { b.Store = s.Media; s.Media = b })
+	for n := range 5 {
+		file := picture(t, 20+n)
+		up := decode[UploadView](d, d.ask("POST", "/v1/uploads", uploadFor(file, "image/png")), 201)
+		key := strings.TrimPrefix(up.URL, "https://bucket.example/")
+		if err := b.Store.Put(t.Context(), key, bytes.NewReader(file), int64(len(file)), ""); err != nil {
+			t.Fatal(err)
+		}
+		item := strings.Replace(strings.Replace(photoItem, "{", `{"upload_id":"`+up.UploadID+`",`, 1), "p-1", "p-"+itoa(n), 1)
+		answers := make(chan *http.Response)
+		for range 6 {
+			go func() { answers <- d.ask("POST", "/v1/items", item) }()
+		}
+		ids := map[string]bool{}
+		for range 6 {
+			ids[decode[AcceptedView](d, <-answers, 202).ID] = true
+		}
+		if len(ids) != 1 {
+			t.Errorf("got %d items, want 1", len(ids))
+		}
+	}
+}
+
 func TestWhatStaysInTheClearIsSweptOnceItsUploadExpired(t *testing.T) {
 	d := open(t)
 	for _, key := range []string{"incoming/up_1", "media/aa/up_2"} {

@@ -7,6 +7,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strings"
+	"sync"
 
 	"nightlight/pipeline/media"
 )
@@ -41,6 +42,7 @@ func (a *API) postMultipart(c *call) error {
 	if err != nil {
 		return err
 	}
+	free = sync.OnceFunc(free)
 	defer free()
 	if err := p.read(multipart.NewReader(c.r.Body, boundary), c.r.ContentLength); err != nil {
 		return err
@@ -54,7 +56,7 @@ func (a *API) postMultipart(c *call) error {
 		return err
 	}
 	b.UploadID = u.ID
-	return a.take(c, b, idempotency)
+	return a.take(c, b, idempotency, free)
 }
 
 func (a *API) largestFile() int64 {

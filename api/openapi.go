@@ -86,7 +86,11 @@ func parameters(rt route) []any {
 		if schema == nil {
 			schema = map[string]any{"type": "string", "maxLength": maxID}
 		}
-		out = append(out, map[string]any{"name": p.name, "in": p.in, "description": p.doc, "schema": schema})
+		told := map[string]any{"name": p.name, "in": p.in, "description": p.doc, "schema": schema}
+		if contains(rt.must, p.name) {
+			told["required"] = true
+		}
+		out = append(out, told)
 	}
 	return out
 }

@@ -15,14 +15,14 @@ type ReportBody struct {
 	ItemID   string         `json:"item_id" must:"yes" max:"128"`
 	Reporter string         `json:"reporter" must:"yes" doc:"Pseudonymous id of who reports. The same one flags an item once." max:"128"`
 	Label    pipeline.Label `json:"label,omitempty" doc:"What they say it is; any label, those that no model claims among them." labels:"yes"`
-	Note     string         `json:"note,omitempty" doc:"In their own words. Stored sealed under the item's key." max:"2000"`
+	Note     string         `json:"note,omitempty" doc:"In their own words. Stored sealed: under the item's key, or one of its own where the content is gone." max:"2000"`
 }
 
 // AppealBody asks for another look at a verdict.
 type AppealBody struct {
 	ItemID string `json:"item_id" must:"yes" max:"128"`
 	By     string `json:"by" must:"yes" doc:"Pseudonymous id of who appeals." max:"128"`
-	Note   string `json:"note,omitempty" doc:"In their own words. Stored sealed under the item's key." max:"2000"`
+	Note   string `json:"note,omitempty" doc:"In their own words. Stored sealed: under the item's key, or one of its own where the content is gone." max:"2000"`
 }
 
 // CaseView names the case that a report or appeal was attached to.
@@ -61,6 +61,13 @@ func (a *API) postReport(c *call) error {
 	if rule, ok := a.Policy.Labels[b.Label]; ok {
 		severity, deadline = rule.Severity, time.Duration(a.Policy.Deadlines[rule.Severity])
 	}
+	it, err := a.Store.Item(c.r.Context(), c.tenant(), b.ItemID)
+	if err != nil {
+		return itemNamed(err)
+	}
+	if it.Verdict != nil && it.Verdict.Severity() > severity { // the case will be as grave
+		deadline = min(deadline, time.Duration(a.Policy.Deadlines[it.Verdict.Severity()]))
+	}
 	id, err := a.Store.Report(c.r.Context(), review.Report{
 		Tenant: c.tenant(), ItemID: b.ItemID, Reporter: b.Reporter, Label: b.Label, Note: b.Note,
 		Severity: severity, Deadline: deadline,
@@ -97,7 +104,7 @@ func (c *call) opened(caseID, itemID string, err error) error {
 
 // itemNamed is 422 when a body names an item that is not the tenant's.
 func itemNamed(err error) error {
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrErased) {
 		return invalidField("item_id", "no such item")
 	}
 	return fromStore(err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"nightlight/pipeline"
 	"nightlight/queue/review"
@@ -206,5 +207,30 @@ func TestADeliveryIsShownWithItsTriesAndReplayed(t *testing.T) {
 	}
 	if got := fields(decode[Problem](d, d.ask("GET", "/v1/webhooks/"+hook+"/deliveries?state=lost", ""), 422)); got != "state" {
 		t.Errorf("got field %q, want state", got)
+	}
+}
+
+func TestAReportAboutSomethingGraveIsDueAsSoonAsThatAndNotByItsOwnMildLabel(t *testing.T) {
+	d := open(t)
+	item := decode[AcceptedView](d, d.ask("POST", "/v1/items", message), 202).ID
+	lease, err := d.Store.Claim(t.Context(), item, store.StageJudge, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := pipeline.Verdict{Action: pipeline.Block, PolicyVersion: "test", Labels: []pipeline.LabelScore{{Label: pipeline.GroomingMeeting, Score: .99, Severity: 4}}}
+	if _, err := d.Store.Commit(t.Context(), lease, store.Outcome{Verdict: v}); err != nil {
+		t.Fatal(err)
+	}
+	about := decode[CaseView](d, d.ask("POST", "/v1/reports", fmt.Sprintf(`{"item_id":%q,"reporter":"b2","label":"spam.flood"}`, item)), 202)
+	user, err := d.Store.CreateUser(t.Context(), store.User{Tenant: d.tenant, Name: "senior", Role: review.Senior, PasswordHash: "none"}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := d.Store.Case(t.Context(), user.Reviewer(), about.CaseID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := c.Deadline.Sub(c.OpenedAt), time.Duration(d.Policy.Deadlines[4]); got != want || c.Severity != 4 {
+		t.Errorf("got severity %d and a first look within %s, want 4 and %s", c.Severity, got, want)
 	}
 }

@@ -21,8 +21,9 @@ type route struct {
 	serve   func(*call) error
 
 	summary string
-	more    string  // more words for the documentation
-	query   []param // also headers
+	more    string   // more words for the documentation
+	query   []param  // also headers
+	must    []string // names in query that must be given
 	in      []body
 	out     []answer
 }
@@ -121,8 +122,9 @@ func (c *call) queries(known ...string) (map[string]string, error) {
 			errs = append(errs, FieldError{safeName([]byte(name)), "unknown parameter"})
 		case len(v) > 1:
 			errs = append(errs, FieldError{name, "is there twice"})
+		case v[0] == "": // as not given: the first page has no cursor yet
 		case !printable(v[0]):
-			errs = append(errs, FieldError{name, "want 1 to 128 printable ASCII characters"})
+			errs = append(errs, FieldError{name, "want at most 128 printable ASCII characters"})
 		default:
 			out[name] = v[0]
 		}

@@ -72,7 +72,7 @@ func (a *API) table() []route {
 			more:    "Only where clients cannot put into the bucket by themselves. The upload's X-Upload-Token does instead of an API key.",
 			query:   []param{{uploadToken, "header", "As the upload's headers say.", nil}},
 			in:      []body{{"application/octet-stream", nil}},
-			out:     []answer{{status: 204, doc: "The file is durable."}},
+			out:     []answer{{status: 204, doc: "The file is durable."}, {status: 409, doc: "It has its content already, or it has expired."}},
 		},
 		{
 			method: post, pattern: "/v1/reports", scope: store.ScopeReports, serve: a.postReport,
@@ -85,6 +85,20 @@ func (a *API) table() []route {
 			summary: "Ask for another look at a verdict",
 			in:      oneJSON(AppealBody{}),
 			out:     append(gives(202, "A person will look.", CaseView{}), answer{status: 409, doc: "The item has no verdict yet."}),
+		},
+		{
+			method: get, pattern: "/v1/words", scope: store.ScopeRead, serve: a.getWords,
+			summary: "Show what a child is told, for an age and a locale",
+			more: "Interventions carry the same, by the age and locale of their reader (of several, the youngest). " +
+				"Ask here for each of several readers, or for a screen of your own.",
+			must: []string{"key"},
+			query: []param{
+				{"key", "query", "The text_key of an intervention.", map[string]any{"type": "string", "enum": a.Words.Keys()}},
+				{"locale", "query", "A BCP 47 language tag. Chinese for zh and all that begins with it, English for any other and for none; numbers by country where we list them.",
+					map[string]any{"type": "string", "maxLength": 64}},
+				{"age", "query", "In whole years; one that is not given counts as policy counts it, 8 to 11.", map[string]any{"type": "integer", "minimum": 0, "maximum": maxAge}},
+			},
+			out: gives(200, "The words, and the numbers that go with them.", WordsView{}),
 		},
 		{
 			method: put, pattern: "/v1/accounts/{id}", scope: store.ScopeAccounts, serve: a.putAccount,
@@ -100,8 +114,10 @@ func (a *API) table() []route {
 		{
 			method: del, pattern: "/v1/accounts/{id}", scope: store.ScopeAccounts, serve: a.deleteAccount,
 			summary: "Erase an account and what it sent",
-			more:    "The keys under which it was stored are destroyed, except for what is under a legal hold.",
-			out:     gives(200, "What was erased.", ReceiptView{}),
+			more: "The keys under which it was stored are destroyed, except for what is under a legal hold. " +
+				"503 says that not all of it is done in one go: the same again goes on, and its receipt is of the whole. " +
+				"Once it is done the same again has the same receipt, for 30 days.",
+			out: gives(200, "What was erased.", ReceiptView{}),
 		},
 		{
 			method: post, pattern: "/v1/webhooks", scope: store.ScopeWebhooks, serve: a.postWebhook,

@@ -11,6 +11,7 @@ import (
 
 	"nightlight/pipeline"
 	"nightlight/pipeline/media"
+	"nightlight/pipeline/words"
 	"nightlight/queue/store"
 )
 
@@ -24,6 +25,9 @@ type Settings struct {
 	// Policy gives reports and appeals their severity and deadline (default:
 	// the policy that ships with Nightlight).
 	Policy *pipeline.Policy
+	// Words are what children are told (default: those that ship with
+	// Nightlight).
+	Words *words.Library
 	// Ready lists what must be there for /readyz to say 200.
 	Ready []Check
 	// Registry gets the metrics of this room and is what /metrics shows
@@ -74,6 +78,9 @@ type Limits struct {
 	// PresignFor how long its link is good (default 5 minutes).
 	UploadFor  time.Duration
 	PresignFor time.Duration
+	// EraseFor is how long one request erases at most (default 45 s: clients wait
+	// a minute); beyond it gets 503, and the same again goes on.
+	EraseFor time.Duration
 	// Media bounds what is opened.
 	Media media.Limits
 }
@@ -87,6 +94,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Waiting, 2000)
 	def(&l.UploadFor, 15*time.Minute)
 	def(&l.PresignFor, 5*time.Minute)
+	def(&l.EraseFor, 45*time.Second)
 	l.Media = l.Media.WithDefaults()
 	return l
 }

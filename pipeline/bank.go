@@ -113,10 +113,11 @@ func bankReason(m BankMatch, a Action) string {
 }
 
 // SameGrounds reports whether two verdicts rest on the same grounds: one
-// policy, one action, and the same thresholds, age bands, banks and faults,
-// with scores at most slack apart. Then what a person decides about one picture
-// can be said of its copy; otherwise the copy differs in something that the
-// person has not weighed.
+// policy, one action, and the same thresholds, banks and faults, with scores at
+// most slack apart. Of ages it knows only those that a threshold was for: who
+// sends to whom is Item.SameParties. When both say yes, what a person decides
+// about one picture can be said of its copy; otherwise the copy differs in
+// something that the person has not weighed.
 func (v Verdict) SameGrounds(o Verdict, slack float64) bool {
 	if v.PolicyVersion != o.PolicyVersion || v.Action != o.Action || v.Quarantine || o.Quarantine || len(v.Labels) != len(o.Labels) {
 		return false

@@ -105,3 +105,44 @@ func TestCopiesStandOnTheSameGroundsOnlyWhenEverythingWeighedIsTheSame(t *testin
 		t.Error("one bank at two distances is one ground; two banks are two")
 	}
 }
+
+func TestTwoItemsHaveTheSamePartiesOnlyWhenAllAgesAndTheAudienceAreOfOneKind(t *testing.T) {
+	who := func(ages ...int) (list []Person) {
+		for _, n := range ages {
+			p := Person{ID: "p", Age: age(n)}
+			if n < 0 {
+				p.Age = nil
+			}
+			list = append(list, p)
+		}
+		return list
+	}
+	between := func(a Audience, from int, to ...int) Item {
+		return Item{Audience: a, Sender: who(from)[0], Recipients: who(to...)}
+	}
+	children := between(AudienceDirect, 9, 9, 13)
+	for name, c := range map[string]struct {
+		other Item
+		want  bool
+	}{
+		"the same":                  {children, true},
+		"others of these bands":     {between(AudienceDirect, 11, 12, 14, 8, 8), true},
+		"a grown-up sends":          {between(AudienceDirect, 30, 9, 13), false},
+		"nobody knows who sends":    {between(AudienceDirect, -1, 9, 13), false},
+		"a grown-up gets it":        {between(AudienceDirect, 9, 9, 30), false},
+		"a grown-up gets it too":    {between(AudienceDirect, 9, 9, 13, 30), false},
+		"nobody knows who gets it":  {between(AudienceDirect, 9, -1, 13), false},
+		"fewer bands get it":        {between(AudienceDirect, 9, 9), false},
+		"the other way round":       {between(AudienceDirect, 13, 9, 9), false},
+		"a group sees it":           {between(AudienceGroup, 9, 9, 13), false},
+		"everybody sees it":         {between(AudiencePublic, 9, 9, 13), false},
+		"nobody is named to get it": {between(AudienceDirect, 9), false},
+	} {
+		if got := children.SameParties(c.other); got != c.want {
+			t.Errorf("%s: got %t, want %t", name, got, c.want)
+		}
+		if got := c.other.SameParties(children); got != c.want {
+			t.Errorf("%s, seen from the other: got %t, want %t", name, got, c.want)
+		}
+	}
+}

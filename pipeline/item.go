@@ -1,6 +1,9 @@
 package pipeline
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Kind says what an Item carries.
 type Kind string
@@ -89,7 +92,7 @@ type Item struct {
 	// ContextUnread is true when a message is missing in Context because it
 	// could not be opened.
 	ContextUnread bool
-	// ToGuardian is true when every recipient is a bound guardian of the
+	// ToGuardian is true when the item is direct and every recipient is a bound guardian of the
 	// sender. Such a message is never held or blocked.
 	ToGuardian bool
 }
@@ -173,4 +176,26 @@ func abs(n int) int {
 		return -n
 	}
 	return n
+}
+
+// SameParties reports whether two items go from somebody of the same age band
+// to people of the same bands, before the same audience. An age that is not
+// known is the same only as another such: whoever tells none may be grown up.
+func (it Item) SameParties(o Item) bool {
+	return it.Audience == o.Audience && slices.Equal(bandsOf(it.Sender), bandsOf(o.Sender)) && slices.Equal(bandsOf(it.Recipients...), bandsOf(o.Recipients...))
+}
+
+// bandsOf lists the bands of people, each once, and "" where an age is not
+// known.
+func bandsOf(people ...Person) []AgeBand {
+	var list []AgeBand
+	for _, p := range people {
+		band := BandOf(p.Age)
+		if p.Age == nil {
+			band = ""
+		}
+		list = append(list, band)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }

@@ -105,7 +105,7 @@ func (j *judging) label(s Signal) {
 	}
 	for _, i := range rule.Interventions {
 		if !i.From.StricterThan(action) {
-			j.intervene(Intervention{i.To, i.Kind, i.TextKey})
+			j.intervene(Intervention{To: i.To, Kind: i.Kind, TextKey: i.TextKey})
 		}
 	}
 	if v.NeedsPerson() {
@@ -156,6 +156,7 @@ func (j *judging) fault(f Fault) {
 	v.Quarantine = v.Quarantine || f.Quarantine
 	j.escalate(Escalation{To: "reviewer", Urgency: rule.Urgency})
 	j.due(time.Duration(rule.Deadline))
+	v.Unjudged = max(v.Unjudged, rule.Severity)
 	v.Priority = max(v.Priority, priority(rule.Severity, 0.5, j.band("youngest")))
 }
 
@@ -186,7 +187,7 @@ func (j *judging) evidence(signals []Signal) {
 
 // of is the escalation that a label raises.
 func (h Hearing) of(l Label) Escalation {
-	return Escalation{To: h.Who, Urgency: h.Urgency, After: h.After, Causes: []Cause{{l, h.Urgency}}}
+	return Escalation{To: h.Who, Urgency: h.Urgency, After: h.After, Causes: []Cause{{l, h.Of, h.Urgency}}}
 }
 
 // escalate adds e, or joins it with the escalation to the same people.
@@ -211,7 +212,7 @@ func (e *Escalation) join(o Escalation) {
 		e.After = o.After
 	}
 	for _, c := range o.Causes {
-		i := slices.IndexFunc(e.Causes, func(have Cause) bool { return have.Label == c.Label })
+		i := slices.IndexFunc(e.Causes, func(have Cause) bool { return have.Label == c.Label && have.Of == c.Of })
 		switch {
 		case i < 0:
 			e.Causes = append(e.Causes, c)
@@ -222,7 +223,10 @@ func (e *Escalation) join(o Escalation) {
 }
 
 func (j *judging) intervene(i Intervention) {
-	if !slices.Contains(j.verdict.Interventions, i) {
+	same := func(have Intervention) bool {
+		return have.To == i.To && have.Kind == i.Kind && have.TextKey == i.TextKey
+	}
+	if !slices.ContainsFunc(j.verdict.Interventions, same) {
 		j.verdict.Interventions = append(j.verdict.Interventions, i)
 	}
 }

@@ -52,6 +52,7 @@ func (j *judging) notHeard(f Fault) {
 	}
 	j.escalate(Escalation{To: "reviewer", Urgency: rule.Urgency})
 	j.due(time.Duration(rule.Deadline))
+	v.Unjudged = max(v.Unjudged, rule.Severity)
 	v.Priority = max(v.Priority, priority(rule.Severity, 0.5, band))
 }
 

@@ -101,3 +101,27 @@ func TestAPolicyWithoutARuleForWhatWasNotHeardHoldsIt(t *testing.T) {
 		t.Errorf("got %s, want hold", v.Action)
 	}
 }
+
+func TestWhatNobodyCouldJudgeIsAsGraveAsPolicySaysAndNotMilderThanItsLabels(t *testing.T) {
+	p := DefaultPolicy()
+	p.Fault.Severity, p.NotHeard.Severity = 2, 3
+	models := []ModelRef{{Name: "m"}}
+	broken, unheard := Fault{Source: "speech", Reason: "missing_model"}, Fault{Source: "speech/loop", Reason: "not_heard", Unheard: true}
+	mild, grave := Signal{Label: MarketAccountTrade, Score: .99, Source: "m@"}, Signal{Label: SexualExplicit, Score: .99, Source: "m@"}
+	for name, tt := range map[string]struct {
+		found Findings
+		want  int
+	}{
+		"nothing is wrong":                  {Findings{Models: models}, 0},
+		"a model was missing":               {Findings{Models: models, Faults: []Fault{broken}}, 2},
+		"nobody understood it":              {Findings{Models: models, Faults: []Fault{unheard}}, 3},
+		"both":                              {Findings{Models: models, Faults: []Fault{unheard, broken}}, 3},
+		"a mild label beside what is not":   {Findings{Models: models, Faults: []Fault{broken}, Signals: []Signal{mild}}, 2},
+		"a grave label beside what is not":  {Findings{Models: models, Faults: []Fault{broken}, Signals: []Signal{grave}}, 4},
+		"a label that policy does not know": {Findings{Models: models, Signals: []Signal{{Label: "made.up", Score: .9, Source: "m@"}}}, 2},
+	} {
+		if got := p.Judge(aged(13, 13), tt.found, time.Time{}).Severity(); got != tt.want {
+			t.Errorf("%s: got severity %d, want %d", name, got, tt.want)
+		}
+	}
+}

@@ -69,7 +69,10 @@ type Thresholds map[AgeBand]float64
 
 // Hearing says that somebody is told once the action is at least From.
 type Hearing struct {
-	Who     string  `yaml:"who"` // reviewer or guardian
+	Who string `yaml:"who"` // reviewer or guardian
+	// Of narrows whose guardians hear: those of the sender or of the
+	// recipients; empty for those of whomever the rule is about.
+	Of      string  `yaml:"of"`
 	Urgency Urgency `yaml:"urgency"`
 	From    Action  `yaml:"from"`
 	After   string  `yaml:"after"` // "review": only when a reviewer confirms
@@ -253,6 +256,9 @@ func (c *policyCheck) rule(l Label, r Rule) {
 func (c *policyCheck) hearing(h Hearing, path []string) {
 	if h.Who != "reviewer" && h.Who != "guardian" {
 		c.wrong("want reviewer or guardian", append(path, "who")...)
+	}
+	if h.Of != "" && (h.Who != "guardian" || h.Of != "sender" && h.Of != "recipient") {
+		c.wrong("want sender or recipient, of a guardian", append(path, "of")...)
 	}
 	c.urgency(h.Urgency, append(path, "urgency")...)
 	if !h.From.Known() || h.From == Allow {

@@ -31,6 +31,8 @@ func TestAPolicyMistakeIsNamedByLineAndField(t *testing.T) {
 		{"a fault that allows", "fault: {action: hold", "fault: {action: allow", "fault.action", "never lets"},
 		{"a severity of nine", "severity: 0", "severity: 9", "labels.spam.flood.severity", "0..4"},
 		{"a hold that nobody looks at", "      - {who: reviewer, urgency: routine, from: hold}\n  unsupported.gore", "      - {who: guardian, urgency: routine, from: hold}\n  unsupported.gore", "labels.spam.flood", "no reviewer"},
+		{"guardians of a stranger", "{who: guardian, of: recipient,", "{who: guardian, of: stranger,", "labels.selfharm.encouraged.hear.2.of", "sender or recipient"},
+		{"reviewers of somebody", "{who: guardian, of: recipient,", "{who: reviewer, of: recipient,", "labels.selfharm.encouraged.hear.2.of", "of a guardian"},
 		{"broken YAML", "labels:\n", "labels: [\n", "document", ""},
 	}
 	for _, tt := range tests {

@@ -73,6 +73,21 @@ type Intervention struct {
 	To      string `json:"to"`   // sender or recipient
 	Kind    string `json:"kind"` // warning, blur, help or tip
 	TextKey string `json:"text_key"`
+	// Text is what to show, for the reader's age and in their language, and
+	// Helplines are the numbers that go with it. Judge leaves both empty: words
+	// are not a matter of policy. A key that nobody wrote words for has no Text.
+	Text      string     `json:"text,omitempty" doc:"What to show, for the reader's age and in their language. Not there when we have no words for the key."`
+	Helplines []Helpline `json:"helplines,omitempty" doc:"Numbers to show beside the text, for the reader's locale; not there where none belong."`
+}
+
+// Helpline is somebody to call: a number, a page that lists numbers, or both.
+type Helpline struct {
+	Name  string `yaml:"name" json:"name"`
+	Phone string `yaml:"phone" json:"phone,omitempty" doc:"As it is dialled in the country."`
+	Hours string `yaml:"hours" json:"hours" doc:"In words, in the language of the locale."`
+	Link  string `yaml:"link" json:"link,omitempty"`
+	// Listed is the day on which the list was last gone through, YYYY-MM-DD.
+	Listed string `yaml:"-" json:"listed" doc:"The day on which the numbers were last gone through, YYYY-MM-DD."`
 }
 
 // Escalation says who must hear of the Item.
@@ -83,7 +98,7 @@ type Escalation struct {
 	// confirmation, empty when it goes out with the verdict.
 	After string `json:"after,omitempty"`
 	// Causes are the labels that raised it, by their own rule or by that of a
-	// bank, each once. A fault has none.
+	// bank, each once for the same guardians. A fault has none.
 	Causes []Cause `json:"-"`
 }
 
@@ -91,6 +106,7 @@ type Escalation struct {
 // somebody of.
 type Cause struct {
 	Label   Label
+	Of      string // whose guardians, as Hearing.Of
 	Urgency Urgency
 }
 
@@ -114,6 +130,9 @@ type Verdict struct {
 	Deadline time.Duration `json:"-"`
 	// Priority orders cases: severity × confidence × age band, 0..100.
 	Priority float64 `json:"-"`
+	// Unjudged is the severity that policy gives to what nobody could judge or
+	// hear; 0 when all of it was judged.
+	Unjudged int `json:"-"`
 }
 
 // NeedsPerson reports whether the verdict opens a Case.
@@ -121,9 +140,10 @@ func (v Verdict) NeedsPerson() bool {
 	return slices.ContainsFunc(v.Escalations, func(e Escalation) bool { return e.To == "reviewer" })
 }
 
-// Severity returns the highest severity among the verdict's labels.
+// Severity returns the highest severity among the verdict's labels and what
+// could not be judged: that no label was found there does not make it mild.
 func (v Verdict) Severity() int {
-	top := 0
+	top := v.Unjudged
 	for _, l := range v.Labels {
 		top = max(top, l.Severity)
 	}

@@ -396,6 +396,33 @@ func TestEachKindHasAQueueThatSomeClassServes(t *testing.T) {
 	}
 }
 
+func TestAGuardianIsToldWhileEveryWebhookHangs(t *testing.T) {
+	each(t, func(t *testing.T, r *Redis) {
+		classes, err := Classes(2, "effects")
+		if err != nil {
+			t.Fatal(err)
+		}
+		hung, told := make(chan struct{}), make(chan string, 1)
+		defer close(hung) // before the servers drain
+		handlers := map[Stage]Handler{
+			StageWebhook: func(context.Context, string) error { <-hung; return nil },
+			StageNotice:  func(_ context.Context, id string) error { told <- id; return nil },
+		}
+		b := &box{sent: map[int64]bool{}}
+		for i := range 100 { // more than all workers of the class
+			b.rows = append(b.rows, Outgoing{int64(i), Task{Subject: fmt.Sprintf("hook-%d", i), Stage: StageWebhook, Queue: QueueEffects}})
+		}
+		b.rows = append(b.rows, Outgoing{100, Task{Subject: "notice", Stage: StageNotice, Queue: QueueNotices}})
+		running(t, NewServers(r.Opt, classes, handlers, nil, quiet(), 5*time.Second).Run)
+		running(t, NewRelay(b, r.Opt, quiet(), 20*time.Millisecond).Run)
+		select {
+		case <-told:
+		case <-time.After(20 * time.Second):
+			t.Error("the notice waits for the webhooks")
+		}
+	})
+}
+
 func TestAnAdultsMessageToAChildComesFirst(t *testing.T) {
 	of := func(age int) pipeline.Person { return pipeline.Person{ID: "p", Age: &age} }
 	unknown := pipeline.Person{ID: "p"}

@@ -22,7 +22,7 @@ type Grave func(ctx context.Context, taskID, stage string)
 // Class is a group of queues served by one Asynq server with its own workers,
 // so that one kind of load cannot starve another.
 type Class struct {
-	Name        string
+	Name        string         // classes of one name are picked together
 	Queues      map[string]int // queue → weight
 	Concurrency int
 }
@@ -33,7 +33,10 @@ func Classes(cores int, only ...string) ([]Class, error) {
 		{"text", map[string]int{QueueUrgent: 9, QueueText: 1}, max(4, 2*cores)},
 		{"photo", map[string]int{QueuePhoto: 1}, max(2, cores)},
 		{"video", map[string]int{QueueVideo: 1}, max(1, cores/2)},
-		{"effects", map[string]int{QueueEffects: 1}, 8},
+		// They wait for others' servers and cost nothing meanwhile. A receiver
+		// that hangs must not keep word from a guardian.
+		{"effects", map[string]int{QueueEffects: 1}, 32},
+		{"effects", map[string]int{QueueNotices: 1}, 16},
 	}
 	if len(only) == 0 {
 		return all, nil

@@ -16,11 +16,12 @@ const (
 	QueueText    = "text"    // other messages
 	QueuePhoto   = "photo"   // photos
 	QueueVideo   = "video"   // videos and voice notes
-	QueueEffects = "effects" // webhooks and notices
+	QueueEffects = "effects" // webhooks
+	QueueNotices = "notices" // notices to guardians
 )
 
 // Queues lists every queue.
-var Queues = [...]string{QueueUrgent, QueueText, QueuePhoto, QueueVideo, QueueEffects}
+var Queues = [...]string{QueueUrgent, QueueText, QueuePhoto, QueueVideo, QueueEffects, QueueNotices}
 
 // Stage is what a Task does to its subject. It is also the Asynq task type.
 type Stage string

@@ -5,20 +5,32 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"nightlight/pipeline"
 	"nightlight/queue/store"
+	"nightlight/workers/notify"
 	"nightlight/workers/webhook"
 )
 
-// deliveryLease is longer than one try of any channel.
-const deliveryLease = 45 * time.Second
+const (
+	// deliveryLease is time to wait in line, for one try of 20 s and for
+	// writing down what came of it.
+	deliveryLease = time.Minute
+	longestWait   = 30 * time.Second
+	// oneTask is how long one task goes on with others that wait for the same
+	// endpoint: the queue gives it ten minutes.
+	oneTask = time.Minute
+	// putOff is when what was let go from a line is due again.
+	putOff = time.Minute
+)
 
-// Deliver makes one try at a webhook delivery and records what came of it.
-// The id of the delivery is the webhook's id over all tries, so that a
-// receiver can tell a repeat.
+// Deliver makes one try at a webhook delivery and records what came of it, and
+// then at those that wait in line for the same endpoint. The id of a delivery
+// is the webhook's id over all tries, so that a receiver can tell a repeat.
 func (w *Worker) Deliver(ctx context.Context, id string) error {
+	began := time.Now()
 	lease, err := w.Store.ClaimDelivery(ctx, id, w.Name, deliveryLease)
 	if taken(err) || errors.Is(err, store.ErrConflict) {
 		return nil
@@ -26,21 +38,86 @@ func (w *Worker) Deliver(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("claim delivery %s: %w", id, err)
 	}
-	attempt := store.Attempt{Channel: "webhook"}
 	if lease.Endpoint == nil || !lease.Endpoint.DisabledAt.IsZero() {
-		attempt.ErrorClass = "disabled" // meanwhile: nothing is sent there any more
-		return w.recordAttempt(ctx, lease, attempt)
+		// meanwhile: nothing is sent there any more
+		return w.recordAttempt(ctx, lease, store.Attempt{Channel: "webhook", ErrorClass: "disabled"})
 	}
+	place := w.turns.enter(lease.Endpoint.ID, turn{lease, began.Add(longestWait)})
+	if place == nil {
+		return w.letGo(ctx, lease.Endpoint.ID)
+	}
+	defer place.leave()
+	err = w.deliverInTurn(ctx, lease, place, began)
+	place.leave()
+	return errors.Join(err, w.letGo(ctx, place.endpoint))
+}
+
+// deliverInTurn makes a try, and then the next in line.
+func (w *Worker) deliverInTurn(ctx context.Context, lease *store.DeliveryLease, place *place, began time.Time) error {
+	for {
+		if err := w.try(ctx, lease, place); err != nil {
+			return err
+		}
+		if w.draining.Load() || time.Since(began) > oneTask {
+			return nil
+		}
+		if lease = place.next(time.Now()); lease == nil {
+			return nil
+		}
+		if err := w.letGo(ctx, place.endpoint); err != nil {
+			return err
+		}
+		if err := w.renewEndpoint(ctx, lease); err != nil {
+			return err
+		}
+		if !lease.Endpoint.DisabledAt.IsZero() {
+			place.sendAway() // disabling gave them all up
+			return nil
+		}
+	}
+}
+
+// letGo puts off what was let go from an endpoint's line, so that no sweeper
+// needs to find it. When the process stops, others may have it at once.
+func (w *Worker) letGo(ctx context.Context, endpoint string) error {
+	after, cancel := record(ctx)
+	defer cancel()
+	pause := putOff
+	if w.draining.Load() {
+		pause = 0
+	}
+	for some := range slices.Chunk(w.turns.letGo(endpoint), 200) { // others write in between
+		if err := w.Store.PutOff(after, some, pause); err != nil {
+			return fmt.Errorf("endpoint %s: %w", endpoint, err)
+		}
+	}
+	return nil
+}
+
+// renewEndpoint reads the endpoint of a delivery that waited: it may have been
+// disabled, or have a new secret.
+func (w *Worker) renewEndpoint(ctx context.Context, lease *store.DeliveryLease) error {
+	e, err := w.Store.Endpoint(ctx, lease.Tenant, lease.Recipient)
+	if err != nil {
+		return fmt.Errorf("endpoint of delivery %s: %w", lease.ID, err)
+	}
+	lease.Endpoint = &e
+	return nil
+}
+
+// try makes one try and records it.
+func (w *Worker) try(ctx context.Context, lease *store.DeliveryLease, at *place) error {
 	it, err := w.Store.Item(ctx, lease.Tenant, lease.ItemID)
 	if err != nil {
-		return fmt.Errorf("item of delivery %s: %w", id, err)
+		return fmt.Errorf("item of delivery %s: %w", lease.ID, err)
 	}
 	body, err := eventBody(lease.Delivery, it)
 	if err != nil {
-		return fmt.Errorf("write delivery %s: %w", id, err)
+		return fmt.Errorf("write delivery %s: %w", lease.ID, err)
 	}
 	answer, err := w.Webhooks.Send(ctx, webhook.Message{ID: lease.ID, URL: lease.Endpoint.URL, Body: body, Secrets: lease.Endpoint.Secrets})
-	attempt.StatusCode, attempt.Took = answer.Status, answer.Elapsed
+	at.heard(!errors.Is(err, webhook.ErrUnreachable))
+	attempt := store.Attempt{Channel: "webhook", StatusCode: answer.Status, Took: answer.Elapsed}
 	switch {
 	case err == nil:
 		attempt.Delivered = true
@@ -72,6 +149,7 @@ func (w *Worker) recordAttempt(ctx context.Context, lease *store.DeliveryLease, 
 	defer cancel()
 	state, err := w.Store.RecordAttempt(after, lease, a)
 	if errors.Is(err, store.ErrLost) {
+		w.Log.Warn("a try came too late to be recorded: its lease is lost, or the delivery has ended", "delivery", lease.ID, "channel", a.Channel, "delivered", a.Delivered)
 		return nil
 	}
 	if err != nil {
@@ -121,6 +199,8 @@ func errorClass(err error) string {
 		return "status"
 	case errors.Is(err, webhook.ErrSecret):
 		return "secret"
+	case errors.Is(err, notify.ErrNoChannel):
+		return "no_channel"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "timeout"
 	}

@@ -1,6 +1,7 @@
 package workers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,7 +9,6 @@ import (
 	"nightlight/pipeline"
 	"nightlight/pipeline/words"
 	"nightlight/queue/review"
-	"nightlight/queue/store"
 )
 
 // notices lists the guardians who must hear of a verdict: those of each child
@@ -20,73 +20,125 @@ func (w *Worker) notices(ctx context.Context, it pipeline.Item, v pipeline.Verdi
 	if i < 0 {
 		return nil, nil
 	}
+	told := w.told(v.Labels, v.Escalations[i].Causes)
 	var out []review.Notice
-	for _, l := range w.letters(it, v.Labels, v.Escalations[i].Causes) {
-		guardians, err := w.Store.Guardians(ctx, it.Tenant, l.child)
+	for _, child := range minors(it) {
+		n, ok := lettersOf(review.Notice{To: "guardian", Child: child, After: v.Escalations[i].After}, told, it.Sender.ID == child)
+		if !ok {
+			continue
+		}
+		guardians, err := w.Store.Guardians(ctx, it.Tenant, child)
 		if err != nil {
 			return nil, fmt.Errorf("guardians: %w", err)
 		}
-		if slices.ContainsFunc(guardians, func(g store.Guardian) bool { return takesPart(it, g.ID) }) {
-			continue
-		}
 		for _, g := range guardians {
-			out = append(out, review.Notice{
-				To: "guardian", Recipient: g.ID, Child: l.child, TextKey: words.LetterKey(l.about),
-				Urgency: l.urgency, After: v.Escalations[i].After,
-			})
+			n.Recipient = g.ID
+			out = append(out, n)
 		}
 	}
-	return out, nil
+	return w.withoutParties(ctx, it, out)
 }
 
-// letter is what a child's guardians hear: the gravest label about that child of
-// which guardians hear, as soon as the most urgent of them asks for.
-type letter struct {
-	child   string
-	about   pipeline.Label
-	urgency pipeline.Urgency
-}
-
-// letters gives a letter for each child whom the causes concern. Labels come
-// gravest first.
-func (w *Worker) letters(it pipeline.Item, labels []pipeline.LabelScore, causes []pipeline.Cause) (out []letter) {
-	for _, l := range labels {
-		i := slices.IndexFunc(causes, func(c pipeline.Cause) bool { return c.Label == l.Label })
-		if i < 0 {
-			continue
+// withoutParties drops the notices about each child of whom a guardian has sent
+// or received the item, or anything else in its conversation.
+func (w *Worker) withoutParties(ctx context.Context, it pipeline.Item, list []review.Notice) ([]review.Notice, error) {
+	guardians := make([]string, len(list))
+	for i, n := range list {
+		guardians[i] = n.Recipient
+	}
+	there, err := w.Store.TakePart(ctx, it.Tenant, it.ConversationID, guardians...)
+	if err != nil {
+		return nil, fmt.Errorf("guardians: %w", err)
+	}
+	there = append(there, it.Sender.ID)
+	for _, p := range it.Recipients {
+		there = append(there, p.ID)
+	}
+	parties := map[string]bool{} // children
+	for _, n := range list {
+		if slices.Contains(there, n.Recipient) {
+			parties[n.Child] = true
 		}
-		for _, child := range concerned(it, w.Policy.Labels[l.Label].About) {
-			k := slices.IndexFunc(out, func(have letter) bool { return have.child == child })
-			switch {
-			case k < 0:
-				out = append(out, letter{child, l.Label, causes[i].Urgency})
-			case causes[i].Urgency.MoreUrgentThan(out[k].urgency):
-				out[k].urgency = causes[i].Urgency
+	}
+	return slices.DeleteFunc(list, func(n review.Notice) bool { return parties[n.Child] }), nil
+}
+
+// hearable is a label of which guardians may hear.
+type hearable struct {
+	review.Letter
+	of       string // sender, recipient or youngest: whose guardians
+	caused   bool   // the verdict asks for it
+	severity int
+}
+
+// told lists the labels of which guardians hear, gravest first, with those that
+// the verdict does not name: a reviewer may add them. Those that it names and
+// that are too weak to be told come last, as a reviewer finds them ticked.
+func (w *Worker) told(labels []pipeline.LabelScore, causes []pipeline.Cause) []hearable {
+	var list, weak []hearable
+	for _, l := range labels {
+		before := len(list)
+		for _, c := range causes {
+			if c.Label == l.Label {
+				h := w.hearable(l.Label, c.Of, c.Urgency)
+				h.caused, h.severity = true, l.Severity
+				list = append(list, h)
 			}
 		}
+		if len(list) == before {
+			weak = append(weak, w.byRule(l.Label)...)
+		}
 	}
-	return out
+	for _, l := range pipeline.Labels() {
+		if !slices.ContainsFunc(labels, func(have pipeline.LabelScore) bool { return have.Label == l }) {
+			list = append(list, w.byRule(l)...)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b hearable) int { return cmp.Compare(b.severity, a.severity) })
+	return append(list, weak...)
 }
 
-// concerned returns the ids of the minors whom a label is about. A person of
-// unknown age counts as a minor.
-func concerned(it pipeline.Item, about string) []string {
-	people := append([]pipeline.Person{it.Sender}, it.Recipients...)
-	switch about {
-	case "sender":
-		people = people[:1]
-	case "recipient":
-		people = people[1:]
+func (w *Worker) hearable(l pipeline.Label, of string, u pipeline.Urgency) hearable {
+	rule := w.Policy.Labels[l]
+	return hearable{Letter: review.Letter{Label: l, TextKey: words.LetterKey(l), Urgency: u}, of: cmp.Or(of, rule.About), severity: rule.Severity}
+}
+
+// byRule is the label as its own rule tells guardians of it.
+func (w *Worker) byRule(l pipeline.Label) (list []hearable) {
+	for _, h := range w.Policy.Labels[l].Hear {
+		if h.Who == "guardian" {
+			list = append(list, w.hearable(l, h.Of, h.Urgency))
+		}
 	}
-	var ids []string
-	for _, p := range people {
-		if p.Age == nil || *p.Age < 18 {
+	return list
+}
+
+// lettersOf gives a notice the letters that concern its child, and makes it what
+// the verdict asks for; false when that is nothing.
+func lettersOf(n review.Notice, told []hearable, sender bool) (review.Notice, bool) {
+	var caused []pipeline.Label
+	for _, h := range told {
+		if h.of == "sender" && !sender || h.of == "recipient" && sender {
+			continue
+		}
+		n.Letters = append(n.Letters, h.Letter)
+		if h.caused {
+			caused = append(caused, h.Label)
+		}
+	}
+	if len(caused) == 0 {
+		return n, false
+	}
+	return n.For(caused)
+}
+
+// minors returns the ids of those who take part and are minors, each once. A
+// person of unknown age counts as one.
+func minors(it pipeline.Item) (ids []string) {
+	for _, p := range append([]pipeline.Person{it.Sender}, it.Recipients...) {
+		if (p.Age == nil || *p.Age < 18) && !slices.Contains(ids, p.ID) {
 			ids = append(ids, p.ID)
 		}
 	}
 	return ids
-}
-
-func takesPart(it pipeline.Item, id string) bool {
-	return it.Sender.ID == id || slices.ContainsFunc(it.Recipients, func(p pipeline.Person) bool { return p.ID == id })
 }

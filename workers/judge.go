@@ -135,7 +135,7 @@ func (w *Worker) look(ctx context.Context, lease *store.Lease) (examine.Sight, e
 		seen.Public()
 	}
 	if err == nil && it.Kind == pipeline.KindPhoto && seen.SHA256 != "" && w.Policy.Judge(it, seen.Findings, time.Time{}).NeedsPerson() {
-		seen.Preview, seen.Thumbnail, err = w.Examiner.Renditions(ctx, it.Kind, data)
+		seen.Shown, err = w.Examiner.Renditions(ctx, it.Kind, data, seen.Signals)
 	}
 	if err != nil {
 		return w.without(ctx, it, seen, err)
@@ -231,6 +231,9 @@ func (w *Worker) commit(ctx context.Context, lease *store.Lease, sight examine.S
 		return store.Committed{}, err
 	}
 	v := w.Policy.Judge(lease.Item, sight.Findings, now)
+	if err := w.say(ctx, lease.Item, &v); err != nil {
+		return store.Committed{}, err
+	}
 	o := store.Outcome{Verdict: v}
 	if o.Print, err = printOf(lease, sight); err != nil {
 		return store.Committed{}, err
@@ -261,7 +264,7 @@ func (w *Worker) keep(ctx context.Context, lease *store.Lease, s examine.Sight, 
 	if len(s.Times) > 0 {
 		kept = append(kept, store.Evidence{Kind: "times", Body: s.Times})
 	}
-	return append(kept, renditions(s.Preview, s.Thumbnail)...), nil
+	return append(kept, renditions(s.Shown)...), nil
 }
 
 // patience is how long after an item came what is away is waited for.

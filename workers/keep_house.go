@@ -3,6 +3,7 @@ package workers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -14,11 +15,13 @@ const purgeBatch = 200
 
 // KeepHouse sends again what was lost on its way, expires uploads and content
 // whose time has passed, and deletes their objects, until ctx ends. Several
-// processes may do so at once.
+// processes may do so at once. None of the three keeps another waiting: a purge
+// can be long, and the media store can be away.
 func (w *Worker) KeepHouse(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { every(ctx, w.Sweep, w.sweep) })
-	loops.Go(func() { every(ctx, w.PurgeEvery, w.purge) }) // a long one must not keep the sweeper waiting
+	loops.Go(func() { every(ctx, w.PurgeEvery, w.purge) })
+	loops.Go(func() { every(ctx, w.PurgeEvery, w.clear) })
 	loops.Wait()
 	return nil
 }
@@ -46,7 +49,7 @@ func (w *Worker) sweep(ctx context.Context) {
 func (w *Worker) purge(ctx context.Context) {
 	w.whileFull(ctx, "expire uploads", w.Store.ExpireUploads)
 	w.whileFull(ctx, "purge", w.Store.Purge)
-	w.whileFull(ctx, "empty trash", w.emptyTrash)
+	w.said("scrub", w.Store.Scrub(ctx)) // each time: an account may have been erased by another process
 	late, err := w.Store.Overdue(ctx)
 	if err != nil {
 		w.said("measure what is overdue", err)
@@ -57,9 +60,12 @@ func (w *Worker) purge(ctx context.Context) {
 	w.metrics.overdue.WithLabelValues("objects").Set(late.Objects.Seconds())
 }
 
+// clear empties the trash.
+func (w *Worker) clear(ctx context.Context) { w.whileFull(ctx, "empty trash", w.emptyTrash) }
+
 // whileFull repeats a step as long as it finds a full batch, so that what a
 // busy day leaves behind goes within a day too. It ends after a third of the
-// time between two rounds: there are three steps.
+// time between two rounds: a loop has two such steps at most.
 func (w *Worker) whileFull(ctx context.Context, deed string, step func(ctx context.Context, limit int) (int, error)) {
 	for end := time.Now().Add(w.PurgeEvery / 3); ; {
 		n, err := step(ctx, purgeBatch)
@@ -70,21 +76,32 @@ func (w *Worker) whileFull(ctx context.Context, deed string, step func(ctx conte
 	}
 }
 
-// emptyTrash deletes a batch of objects. It returns how many it took up, and 0
-// when none of them could be deleted: trying those again waits for the next
-// round.
+// emptyTrash deletes a batch of objects, as many as it comes to in a third of the
+// time between two rounds: a media store that is away may let each wait. One
+// object that cannot be deleted does not keep the others. It returns how many it
+// took up, and 0 when none of them could be deleted: trying those again waits for
+// the next round.
 func (w *Worker) emptyTrash(ctx context.Context, limit int) (int, error) {
 	keys, err := w.Store.Trash(ctx, limit)
 	if err != nil {
 		return 0, err
 	}
+	deleting, cancel := context.WithTimeout(ctx, w.PurgeEvery/3)
+	defer cancel()
 	var gone []string
+	var failed error
 	for _, key := range keys {
-		if err := w.Media.Delete(ctx, key); err != nil && !errors.Is(err, media.ErrNotFound) {
-			w.said("delete object", err)
+		if deleting.Err() != nil {
+			break
+		}
+		if err := w.Media.Delete(deleting, key); err != nil && !errors.Is(err, media.ErrNotFound) {
+			failed = err
 			continue
 		}
 		gone = append(gone, key)
+	}
+	if failed != nil {
+		w.said(fmt.Sprintf("delete %d of %d objects", len(keys)-len(gone), len(keys)), failed)
 	}
 	if len(gone) == 0 {
 		return 0, nil

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,6 +68,7 @@ func TestOneRoundDestroysAllWhoseTimeHasPassed(t *testing.T) {
 		t.Errorf("got %+v, %v before, want a day for the content and a month for the uploads", late, err)
 	}
 	b.purge(t.Context())
+	b.clear(t.Context())
 	for _, id := range ids {
 		if !b.item(t, id).Purged {
 			t.Fatal("content has outlived its time and the round")
@@ -94,12 +98,126 @@ func TestObjectsThatCannotBeDeletedAreMeasuredAndNotTriedForEver(t *testing.T) {
 	})
 	b.pass(time.Hour)
 	b.purge(t.Context())
+	b.clear(t.Context())
 	if got := b.overdue(t, "objects"); got != 0 {
 		t.Errorf("got %v s, want 0 of what has just been thrown away", got)
 	}
 	b.pass(2 * time.Hour)
+	b.clear(t.Context())
 	b.purge(t.Context())
 	if got := b.overdue(t, "objects"); got != 7200 {
 		t.Errorf("got %v s, want the two hours in the trash", got)
+	}
+}
+
+// hung is a media store that answers no deletion until the caller gives up, or
+// until back is closed where there is one.
+type hung struct {
+	media.Store
+	asked atomic.Int32
+	back  chan struct{}
+}
+
+func (h *hung) Delete(ctx context.Context, _ string) error {
+	h.asked.Add(1)
+	if h.back != nil {
+		<-h.back
+		return errors.New("made up")
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// trash throws n objects away that are there.
+func (b *bench) trash(t *testing.T, n int) {
+	t.Helper()
+	for range n {
+		if _, err := b.Store.CreateUpload(t.Context(), store.Upload{Tenant: b.tenant}, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.pass(time.Hour)
+	if _, err := b.Store.ExpireUploads(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestContentGoesAndWhatIsOverdueIsMeasuredWhileTheMediaStoreIsAway(t *testing.T) {
+	b := newBench(t, says(pipeline.SexualText, .01))
+	b.trash(t, 10)
+	away := &hung{Store: b.Media, back: make(chan struct{})}
+	b.Media, b.PurgeEvery = away, 300*time.Millisecond
+	keeping, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- b.KeepHouse(keeping) }()
+	let := sync.OnceFunc(func() { stop(); close(away.back) })
+	defer let()
+	eventually(t, "a deletion hangs", func() bool { return away.asked.Load() > 0 })
+	id := b.accept(t, pipeline.Item{})
+	if err := b.Judge(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	b.pass(31 * 24 * time.Hour)
+	eventually(t, "the content is destroyed", func() bool { return b.item(t, id).Purged })
+	eventually(t, "the objects are known to be late", func() bool { return b.overdue(t, "objects") >= 31*24*3600 })
+	let()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestABatchOfDeletionsThatHangEndsInTime(t *testing.T) {
+	b := newBench(t, silent())
+	b.trash(t, 10)
+	away := &hung{Store: b.Media}
+	b.Media, b.PurgeEvery = away, 300*time.Millisecond
+	began := time.Now()
+	b.clear(t.Context())
+	if n := away.asked.Load(); n != 1 {
+		t.Errorf("got %d deletions tried, want one: there was no time for another", n)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// choosy is a media store that deletes all but one.
+type choosy struct {
+	media.Store
+	not string
+}
+
+func (c choosy) Delete(ctx context.Context, key string) error {
+	if key == c.not {
+		return errors.New("made up")
+	}
+	return c.Store.Delete(ctx, key)
+}
+
+func TestOneObjectThatCannotBeDeletedDoesNotKeepTheOthers(t *testing.T) {
+	b := newBench(t, silent())
+	b.trash(t, 10)
+	first, err := b.Store.Trash(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Media = choosy{b.Media, first[0]}
+	b.clear(t.Context())
+	if left, err := b.Store.Trash(t.Context(), 100); err != nil || !slices.Equal(left, first) {
+		t.Errorf("got %d objects left, %v, want that one", len(left), err)
+	}
+}
+
+func TestARoundOfHouseKeepingLeavesNoJournalWithWhatWasDestroyed(t *testing.T) {
+	b := newBench(t, says(pipeline.SexualText, .01))
+	if err := b.Judge(t.Context(), b.accept(t, pipeline.Item{})); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Store.EraseAccount(t.Context(), b.tenant, "child", "test"); err != nil {
+		t.Fatal(err)
+	}
+	b.purge(t.Context())
+	if s, err := os.Stat(b.file + "-wal"); err != nil || s.Size() != 0 {
+		t.Errorf("got a journal of %d bytes, %v, want none", s.Size(), err)
 	}
 }

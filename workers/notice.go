@@ -7,16 +7,28 @@ import (
 	"time"
 
 	"nightlight/pipeline"
+	"nightlight/pipeline/words"
 	"nightlight/queue/store"
 	"nightlight/workers/notify"
 	"nightlight/workers/webhook"
 )
 
+// A notice's lease is longer than all of its channels may take one after the
+// other: were it to end between them, another worker would send the same
+// letter and neither try would count.
+const (
+	mostChannels = 4 // as many as the API takes for a guardian
+	channelTime  = 20 * time.Second
+	noticeTime   = mostChannels * channelTime
+	noticeLease  = noticeTime + 30*time.Second // and to write down what came of it
+)
+
 // Notice tells a guardian. It tries the guardian's channels in their order of
 // preference within one task; when none works it tries again later, and in the
-// end the store opens a case: a notice is never dropped.
+// end the store opens a case: a notice is never dropped. The end has come at once
+// when there is no channel, or none that a later try could reach.
 func (w *Worker) Notice(ctx context.Context, id string) error {
-	lease, err := w.Store.ClaimDelivery(ctx, id, w.Name, deliveryLease)
+	lease, err := w.Store.ClaimDelivery(ctx, id, w.Name, noticeLease)
 	if taken(err) || errors.Is(err, store.ErrConflict) {
 		return nil
 	}
@@ -26,6 +38,10 @@ func (w *Worker) Notice(ctx context.Context, id string) error {
 	attempt := store.Attempt{Channel: "none"}
 	if lease.Notice == nil || lease.Guardian == nil {
 		attempt.ErrorClass = "guardian_gone" // unbound meanwhile: nobody is told
+		return w.recordAttempt(ctx, lease, attempt)
+	}
+	if len(lease.Guardian.Channels) == 0 { // a reviewer has no quiet hours
+		attempt.ErrorClass = "no_channel"
 		return w.recordAttempt(ctx, lease, attempt)
 	}
 	now, err := w.Store.Now(ctx)
@@ -40,25 +56,44 @@ func (w *Worker) Notice(ctx context.Context, id string) error {
 	if !ok {
 		letter, _ = w.Words.ForGuardian("sos", lease.Guardian.Locale)
 	}
+	it, err := w.Store.Item(ctx, lease.Tenant, lease.ItemID)
+	if err != nil {
+		return fmt.Errorf("item of notice %s: %w", id, err)
+	}
+	fate := words.FateOf(it.Verdict, it.Action, it.Sender.ID == lease.Notice.Child)
 	message := notify.Message{
 		ID: lease.ID, Guardian: lease.Guardian.ID, Child: lease.Notice.Child, Key: lease.Notice.TextKey,
-		Subject: w.Words.Subject(lease.Guardian.Locale), Text: w.Words.Render(letter, lease.Guardian.Locale),
+		Subject: w.Words.Subject(lease.Guardian.Locale), Text: w.Words.Render(letter, lease.Guardian.Locale, fate),
 		Urgency: lease.Notice.Urgency, At: now,
 	}
+	telling, cancel := context.WithTimeout(ctx, noticeTime)
+	defer cancel()
+	hopeless := true
 	for _, c := range lease.Guardian.Channels {
 		started := time.Now()
-		err := w.Notifier.Send(ctx, c.Kind, c.Address, message)
+		err := w.tell(telling, c, message)
 		attempt = store.Attempt{Channel: c.Kind, Delivered: err == nil, Took: time.Since(started)}
 		if err == nil {
 			return w.recordAttempt(ctx, lease, attempt)
 		}
 		attempt.ErrorClass = errorClass(err)
+		hopeless = hopeless && (errors.Is(err, notify.ErrNoChannel) || errors.Is(err, webhook.ErrAddress))
+	}
+	if hopeless {
+		return w.recordAttempt(ctx, lease, attempt)
 	}
 	attempt.RetryIn, _ = webhook.Pause(lease.Round + 1)
 	if lease.Notice.Urgency == pipeline.Urgent {
 		attempt.RetryIn = min(attempt.RetryIn, time.Minute)
 	}
 	return w.recordAttempt(ctx, lease, attempt)
+}
+
+// tell tries one channel.
+func (w *Worker) tell(ctx context.Context, c store.Channel, m notify.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, channelTime)
+	defer cancel()
+	return w.Notifier.Send(ctx, c.Kind, c.Address, m)
 }
 
 // QuietHours is when a guardian is not disturbed, except by what is urgent:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"nightlight/pipeline"
 	"nightlight/pipeline/media"
 	"nightlight/queue/store"
 	"nightlight/workers/examine"
@@ -56,17 +57,21 @@ func (w *Worker) render(ctx context.Context, itemID string) ([]store.Evidence, e
 	if err != nil {
 		return nil, err
 	}
-	preview, thumbnail, err := w.Examiner.Renditions(ctx, it.Kind, data)
-	return renditions(preview, thumbnail), err
+	var signals []pipeline.Signal
+	if it.Verdict != nil {
+		signals = it.Verdict.Signals
+	}
+	shown, err := w.Examiner.Renditions(ctx, it.Kind, data, signals)
+	return renditions(shown), err
 }
 
-// renditions are the pictures as evidence; what was not made is left out.
-func renditions(preview, thumbnail []byte) (list []store.Evidence) {
-	if len(preview) > 0 {
-		list = append(list, store.Evidence{Kind: "preview", Body: preview})
-	}
-	if len(thumbnail) > 0 {
-		list = append(list, store.Evidence{Kind: "thumbnail", Body: thumbnail})
+// renditions are the pictures, and what the frames on a sheet are, as evidence;
+// what was not made is left out.
+func renditions(s examine.Shown) (list []store.Evidence) {
+	for _, one := range []store.Evidence{{Kind: "preview", Body: s.Preview}, {Kind: "thumbnail", Body: s.Thumbnail}, {Kind: "sheet", Body: s.Sheet}} {
+		if len(one.Body) > 0 {
+			list = append(list, one)
+		}
 	}
 	return list
 }

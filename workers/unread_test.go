@@ -9,6 +9,7 @@ import (
 	"nightlight/queue/review"
 	"nightlight/queue/store"
 	"nightlight/queue/store/storetest"
+	"nightlight/workers/webhook"
 )
 
 // tearable gives the bench a database in which things can become unreadable.
@@ -80,16 +81,14 @@ func TestACaseIsOpenedThoughTheGuardiansCannotBeRead(t *testing.T) {
 	for _, who := range []string{"r1", "r2"} { // severity 4: two must agree
 		decide(t, b, who)
 	}
-	for range 10 { // the channels stay shut, and in the end a person hears of it
-		b.pass(48 * time.Hour)
-		due, err := b.Store.DueDeliveries(t.Context(), 10)
-		if err != nil {
+	b.pass(time.Minute) // the channels stay shut: a person hears of it as soon as the decision stands
+	due, err := b.Store.DueDeliveries(t.Context(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range due {
+		if err := b.Notice(t.Context(), d); err != nil {
 			t.Fatal(err)
-		}
-		for _, d := range due {
-			if err := b.Notice(t.Context(), d); err != nil {
-				t.Fatal(err)
-			}
 		}
 	}
 	u, err := b.Store.CreateUser(t.Context(), store.User{Name: "r3", Role: review.RoleReviewer, PasswordHash: "x"}, "test")
@@ -98,5 +97,19 @@ func TestACaseIsOpenedThoughTheGuardiansCannotBeRead(t *testing.T) {
 	}
 	if c, _, err := b.Store.NextCase(t.Context(), u.Reviewer()); err != nil || c.Kind != review.KindNotice {
 		t.Errorf("got %+v, %v, want a case about the notice", c, err)
+	}
+}
+
+func TestADeliveryToAnEndpointWhoseSecretDoesNotOpenIsTriedAndGivenUp(t *testing.T) {
+	b := newBench(t, says(pipeline.SexualText, .01))
+	torn := tearable(t, b)
+	e := b.receiver(t, func() int { t.Error("got a request that nobody could sign"); return 204 })
+	id := b.judged(t, e)
+	torn.Tear(e.ID)
+	if n := b.untilDead(t, id, func(id string) error { return b.Deliver(t.Context(), id) }); n != webhook.MaxTries {
+		t.Errorf("got %d tries, want %d as for any receiver", n, webhook.MaxTries)
+	}
+	if _, tries := b.delivery(t, id); tries[0].ErrorClass != "secret" {
+		t.Errorf("got %+v, want them to say why", tries[0])
 	}
 }

@@ -55,6 +55,7 @@ type Settings struct {
 type Worker struct {
 	Settings
 	metrics *Metrics
+	turns   turns // of the webhook endpoints
 	// draining is set at shutdown: leases that end now are handed back.
 	draining atomic.Bool
 }

@@ -532,7 +532,17 @@ func TestANoticeWaitsForReviewAndQuietHoursAndGoesToTheSecondChannel(t *testing.
 	}
 }
 
+// decide has a new reviewer block the next case, see what the verdict saw, and
+// tell the guardians.
 func decide(t *testing.T, b *bench, name string) {
+	t.Helper()
+	b.votes(t, name, pipeline.Block, nil)
+}
+
+// votes has a new reviewer decide the next case and tell the guardians, and lets
+// the time pass in which they could take it back. They take off some of the
+// verdict's labels.
+func (b *bench) votes(t *testing.T, name string, a pipeline.Action, off []pipeline.Label) {
 	t.Helper()
 	u, err := b.Store.CreateUser(t.Context(), store.User{Name: name, Role: review.RoleReviewer, PasswordHash: "x"}, "test")
 	if err != nil {
@@ -542,9 +552,16 @@ func decide(t *testing.T, b *bench, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Store.Decide(t.Context(), u.Reviewer(), review.Decision{CaseID: c.ID, Token: lease.Token, Action: pipeline.Block, Reason: "agree", NotifyGuardians: true}); err != nil {
+	d := review.Decision{CaseID: c.ID, Token: lease.Token, Action: a, Reason: "agree", NotifyGuardians: true}
+	for _, l := range c.Labels {
+		if !slices.Contains(off, l.Label) {
+			d.Labels = append(d.Labels, l.Label)
+		}
+	}
+	if _, err := b.Store.Decide(t.Context(), u.Reviewer(), d); err != nil {
 		t.Fatal(err)
 	}
+	b.pass(review.UndoFor)
 }
 
 func TestQuietHours(t *testing.T) {

@@ -236,7 +236,8 @@ type Receipt struct {
 	Held     int       `json:"held_items"` // kept because of a legal hold
 }
 
-// EraseAccount erases an account and what it sent.
+// EraseAccount erases an account and what it sent. After an error the same again
+// goes on, and what is erased gives the same receipt again for 30 days.
 func (c *Client) EraseAccount(ctx context.Context, id string) (Receipt, error) {
 	var r Receipt
 	if _, err := c.sendJSON(ctx, http.MethodDelete, "/v1/accounts/"+url.PathEscape(id), nil, &r, nil); err != nil {

@@ -180,6 +180,31 @@ func TestAReviewerWorksCasesByKeyboardInARealBrowser(t *testing.T) {
 	}
 }
 
+func TestTheKeyboardIsNeitherDivertedByThePictureNorShutInByALostCase(t *testing.T) {
+	h := openHouse(t, realTime)
+	picture := h.photo()
+	next := h.trade("出号，金币都送")
+	rita := h.users[review.RoleReviewer].Reviewer()
+	ctx := browser(t, "en-GB", 1280)
+	see(t, ctx, chromedp.Navigate(h.door.URL+"/console/login"), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		token, _, err := h.store.CreateSession(ctx, h.users[review.RoleReviewer].ID, time.Hour, time.Hour)
+		h.must(err)
+		_, err = cdp.Call(ctx, target, network.SetCookie, network.SetCookieParams{Name: sessionCookie, Value: token, URL: h.door.URL})
+		return err
+	}), chromedp.Navigate(h.door.URL+"/console/"), chromedp.WaitVisible("[data-next] button"), chromedp.KeyEvent("n"), chromedp.WaitVisible(`[data-case="`+picture+`"]`), rested(),
+		chromedp.KeyEvent("v"), chromedp.KeyEvent("3"), chromedp.WaitVisible("img.plain"))
+	if got := asks[string](t, ctx, `document.activeElement.value || document.activeElement.tagName`); got != "blur" {
+		t.Errorf("got the focus on %q when the picture came, want it left on the choice", got)
+	}
+	see(t, ctx, chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible(`[data-case="`+next+`"]`)) // it decided, and hid no picture
+
+	lease := asks[string](t, ctx, `document.querySelector("[data-case]").dataset.token`)
+	h.must(h.store.ReleaseCase(t.Context(), rita, next, lease, ""))
+	see(t, ctx, rested())
+	asks[int](t, ctx, `document.dispatchEvent(new Event("visibilitychange")), 0`)
+	see(t, ctx, chromedp.WaitVisible("[data-lost]"), chromedp.KeyEvent("?"), chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible("[data-next] button"))
+}
+
 func TestEveryPageFitsByDayAndByNightAndAtTwiceTheSize(t *testing.T) {
 	h := openHouse(t, realTime)
 	h.guardian()

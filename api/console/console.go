@@ -20,10 +20,14 @@ import (
 type Settings struct {
 	// Store is the database.
 	Store *store.Store
-	// Media and Vault open renditions that rest in the media store. Without
-	// them only those that rest in the database are shown.
+	// Media and Vault open renditions that rest in the media store, and sound.
+	// Without them only renditions that rest in the database are shown.
 	Media media.Store
 	Vault *media.Vault
+	// Video decodes the sound of voice notes and films that a reviewer asks for.
+	// Without it, or where it finds no ffmpeg, the page says that nobody can
+	// listen there.
+	Video *media.Video
 	// Policy names the version that is in force and the severity that a person
 	// is warned about (default: the policy that ships with Nightlight).
 	Policy *pipeline.Policy
@@ -43,6 +47,9 @@ type Settings struct {
 	// SevereViewsPerHour is the cap that the store enforces, shown to the
 	// reviewer (default review.SevereViewsPerHour).
 	SevereViewsPerHour int
+	// Listeners is how many sounds are opened at once; each takes up to 300 MiB
+	// while it is decoded (default 2).
+	Listeners int
 	// Hashers is how many passwords are checked at once, 19 MiB each (default 2).
 	Hashers int
 	// Address tells a client's address for the login throttle (default: the
@@ -58,7 +65,8 @@ type Console struct {
 	mux     *http.ServeMux
 	routes  []route
 	hashing chan struct{}
-	decoy   string // a hash that no password fits, for names that nobody has
+	opening chan struct{} // sounds
+	decoy   string        // a hash that no password fits, for names that nobody has
 	shifts  shifts
 }
 
@@ -77,6 +85,7 @@ func New(s Settings) (*Console, error) {
 	s.Break = cmp.Or(s.Break, 10*time.Minute)
 	s.SevereViewsPerHour = cmp.Or(s.SevereViewsPerHour, severeViews)
 	s.Hashers = cmp.Or(s.Hashers, 2)
+	s.Listeners = cmp.Or(s.Listeners, 2)
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
@@ -84,9 +93,9 @@ func New(s Settings) (*Console, error) {
 		s.Policy = pipeline.DefaultPolicy()
 	}
 	if s.Address == nil {
-		s.Address = remoteAddress
+		s.Address = ClientAddress(nil)
 	}
-	c := &Console{Settings: s, hashing: make(chan struct{}, s.Hashers)}
+	c := &Console{Settings: s, hashing: make(chan struct{}, s.Hashers), opening: make(chan struct{}, s.Listeners)}
 	c.shifts.rules(s.PromptAfter, s.StopAfter, s.Break)
 	var err error
 	if c.pages, err = openPages(); err != nil {

@@ -13,8 +13,9 @@ import (
 	"nightlight/queue/store"
 )
 
-// actions are the decisions in the order of their keys 1 to 4.
-var actions = [...]pipeline.Action{pipeline.Allow, pipeline.Warn, pipeline.Blur, pipeline.Block}
+// actions are the decisions in the order of their keys 1 to 5; which of them may
+// end a case is review.Case.Allows.
+var actions = [...]pipeline.Action{pipeline.Allow, pipeline.Warn, pipeline.Blur, pipeline.Block, review.Keep}
 
 // skipReasons and escalateReasons are the fixed words that the record keeps.
 var (
@@ -43,11 +44,8 @@ func (c *Console) decide(v *visit) error {
 	}
 	c.shifts.worked(v.user().ID, now)
 	did := string(d.Action)
-	switch {
-	case done.NeedsSenior:
-		did = didSenior
-	case done.NeedsSecond:
-		did = didSecond
+	if done.Blind { // the same word whatever the vote led to: it would tell how the other voted
+		did = didVote
 	}
 	return c.goNext(v, undoQuery(d.CaseID, did, done.UndoUntil))
 }
@@ -103,6 +101,8 @@ func reasonOf(d review.Decision, about review.Case, item store.Item) string {
 	mine := slices.Sorted(slices.Values(d.Labels))
 	slices.Sort(theirs)
 	switch {
+	case d.Action == review.Keep:
+		return "seen"
 	case len(theirs) > 0 && len(mine) == 0:
 		return "false_alarm"
 	case !slices.Equal(mine, theirs):

@@ -6,9 +6,11 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
-	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"nightlight/pipeline/media"
@@ -47,6 +49,7 @@ var (
 	errForged    = errors.New("form was not made by this page")
 	errInput     = errors.New("form is incomplete")
 	errBreak     = errors.New("time for a break")
+	errSilent    = errors.New("no sound to play")
 )
 
 // maxForm is the largest form we read.
@@ -67,10 +70,20 @@ func (c *Console) guard(rt route) http.Handler {
 	})
 }
 
+// pagePolicy is what a page may load and do. No page plays sound but those that call
+// playing.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; " +
+	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// playing lets this answer play sound that came to it by a guarded form: source is
+// "blob:", what its script made of an answer, or "data:", what is in the page.
+func playing(h http.Header, source string) {
+	h.Set("Content-Security-Policy", pagePolicy+"; media-src "+source)
+}
+
 // secure writes the headers of every answer.
 func secure(h http.Header) {
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "+
-		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", pagePolicy)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
@@ -193,17 +206,61 @@ func randomWord(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// remoteAddress is the connection's address, and nothing for loopback, where
-// a proxy may speak for everybody.
-func remoteAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+// ClientAddress returns what tells one client's address from another's, fit
+// for Settings.Address. Only a connection from a trusted proxy is asked for
+// X-Forwarded-For, in which anybody can write: the address is the last hop
+// there that is no trusted proxy itself, for all before it is hearsay. An IPv6
+// address stands for its /64, of which a client can have every one; loopback
+// for nobody, since a proxy that was not named may speak for everybody.
+func ClientAddress(trusted []netip.Prefix) func(*http.Request) string {
+	known := func(a netip.Addr) bool {
+		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(a) })
+	}
+	return func(r *http.Request) string {
+		peer, ok := parseAddress(r.RemoteAddr)
+		if !ok {
+			return ""
+		}
+		if known(peer) {
+			peer = lastStranger(r.Header.Values("X-Forwarded-For"), known, peer)
+		}
+		switch {
+		case peer.IsLoopback():
+			return ""
+		case peer.Is6():
+			return netip.PrefixFrom(peer, 64).Masked().String()
+		}
+		return peer.String()
+	}
+}
+
+// lastStranger walks the hops from our end to the first that is not known, and
+// gives peer when there is none or a hop cannot be read.
+func lastStranger(headers []string, known func(netip.Addr) bool, peer netip.Addr) netip.Addr {
+	hops := strings.Split(strings.Join(headers, ","), ",")
+	for _, hop := range slices.Backward(hops) {
+		a, ok := parseAddress(strings.TrimSpace(hop))
+		if !ok {
+			return peer
+		}
+		if !known(a) {
+			return a
+		}
+	}
+	return peer
+}
+
+// parseAddress reads an address with or without a port.
+func parseAddress(s string) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(s)
 	if err != nil {
-		return ""
+		ap, err := netip.ParseAddrPort(s)
+		if err != nil {
+			return netip.Addr{}, false
+		}
+		a = ap.Addr()
 	}
-	if ip := net.ParseIP(host); ip == nil || ip.IsLoopback() {
-		return ""
-	}
-	return host
+	return a.Unmap().WithZone(""), true
 }
 
 // refusal is how an error is answered: a status and the key of a sentence.
@@ -224,6 +281,7 @@ func refusalOf(err error) refusal {
 		{errForged, refusal{http.StatusForbidden, "forged"}},
 		{errInput, refusal{http.StatusBadRequest, "input"}},
 		{errBreak, refusal{http.StatusTooManyRequests, "break"}},
+		{errSilent, refusal{http.StatusUnprocessableEntity, "silent"}},
 		{store.ErrCapped, refusal{http.StatusTooManyRequests, "cap"}},
 		{errThrottled, refusal{http.StatusTooManyRequests, "throttled"}},
 		{errBusy, refusal{http.StatusServiceUnavailable, "busy"}},

@@ -155,17 +155,14 @@ func undoFrom(v *visit, now time.Time) *undoBanner {
 	if err != nil || left <= 0 || left > 600 || !plainID(id) {
 		return nil
 	}
-	if !pipeline.Action(did).Known() && did != didSecond && did != didSenior {
+	if !pipeline.Action(did).Known() && did != string(review.Keep) && did != didVote {
 		return nil
 	}
 	return &undoBanner{Case: id, Did: did, Left: left}
 }
 
-// What a vote led to, when it did not close the case.
-const (
-	didSecond = "second"
-	didSenior = "senior"
-)
+// didVote is all that is said of a vote beside which another's is blind.
+const didVote = "vote"
 
 // plainID reports whether id has the form of an id, before it goes into a link.
 func plainID(id string) bool {

@@ -59,6 +59,9 @@ type house struct {
 	tenant string
 	users  map[review.Role]store.User
 	n      int
+
+	objects media.Store // nil in most
+	vault   *media.Vault
 }
 
 // openHouse opens a console whose clock stands still. With real time the
@@ -76,6 +79,7 @@ func openHouse(t *testing.T, change ...func(*Settings, *store.Options)) *house {
 	h.file = filepath.Join(t.TempDir(), "nightlight.db")
 	h.store = storetest.Open(t, "sqlite:"+h.file, options)
 	settings.Store = h.store
+	h.objects, h.vault = settings.Media, settings.Vault
 	console, err := New(settings)
 	h.must(err)
 	h.door = httptest.NewServer(console)
@@ -203,20 +207,37 @@ const secretPicture = "plain-rendition-marker"
 // photo is a case with a picture, drawn from a harmless test card.
 func (h *house) photo() string {
 	h.Helper()
+	return h.sends(pipeline.KindPhoto, []byte("a photo"), h.pictures(), pipeline.Signal{Label: pipeline.SexualSuggestive, Score: .91, Source: "test@1", In: "picture"})
+}
+
+// pictures are renditions, grey and plain.
+func (h *house) pictures() []store.Evidence {
+	h.Helper()
 	card, err := media.TestCard("sexual.suggestive")
 	h.must(err)
 	var plain, grey bytes.Buffer
 	h.must(jpeg.Encode(&plain, card, nil))
 	h.must(jpeg.Encode(&grey, shade(card), nil))
-	sum := sha256.Sum256(plain.Bytes())
-	up, err := h.store.CreateUpload(h.Context(), store.Upload{Tenant: h.tenant, ContentType: "image/jpeg", Bytes: int64(plain.Len()), SHA256: hex.EncodeToString(sum[:])}, time.Hour)
+	return []store.Evidence{{Kind: kindPreview, Body: grey.Bytes()}, {Kind: kindThumbnail, Body: append(plain.Bytes(), secretPicture...)}}
+}
+
+// sends is a case about a file that the child sent, sealed where the house has a
+// media store.
+func (h *house) sends(kind pipeline.Kind, data []byte, evidence []store.Evidence, signals ...pipeline.Signal) string {
+	h.Helper()
+	sum := sha256.Sum256(data)
+	hash := hex.EncodeToString(sum[:])
+	up, err := h.store.CreateUpload(h.Context(), store.Upload{Tenant: h.tenant, ContentType: "application/octet-stream", Bytes: int64(len(data)), SHA256: hash}, time.Hour)
 	h.must(err)
+	if h.objects != nil {
+		sealed, err := h.vault.Objects(h.objects, up.Key)
+		h.must(err)
+		h.must(sealed.Put(h.Context(), up.MediaKey, bytes.NewReader(data), int64(len(data)), hash))
+	}
 	h.must(h.store.UploadStored(h.Context(), h.tenant, up.ID))
 	n := h.says("acct-mia-42", "看我拍的照片")
-	n.Kind, n.UploadID, n.ConversationID = pipeline.KindPhoto, up.ID, "talk-2"
-	id := h.accept(n)
-	return h.judge(id, []store.Evidence{{Kind: kindPreview, Body: grey.Bytes()}, {Kind: kindThumbnail, Body: append(plain.Bytes(), secretPicture...)}},
-		pipeline.Signal{Label: pipeline.SexualSuggestive, Score: .91, Source: "test@1", In: "picture"}).CaseID
+	n.Kind, n.UploadID, n.ConversationID = kind, up.ID, "talk-2"
+	return h.judge(h.accept(n), evidence, signals...).CaseID
 }
 
 // shade makes the grey preview: every pixel the mean of a wide square.

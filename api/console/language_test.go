@@ -109,9 +109,9 @@ func TestEveryKeyOfTheTemplatesHasWords(t *testing.T) {
 		}
 	}
 	members := map[string][]string{
-		"action.": {"", "allow", "warn", "blur", "hold", "block"}, "severity.": {"0", "1", "2", "3", "4"}, "age.": {"0", "1", "2", "3", "4"},
+		"action.": {"", "allow", "warn", "blur", "hold", "block", "keep"}, "severity.": {"0", "1", "2", "3", "4"}, "age.": {"0", "1", "2", "3", "4"},
 		"role.": {"reviewer", "senior", "auditor", "ml", "admin"}, "home.role.": {"auditor", "ml", "admin"}, "state.": {"open", "closed"},
-		"did.": {"allow", "warn", "blur", "block", didSecond, didSenior}, "skip.": skipReasons[:], "escalate.": escalateReasons[:],
+		"did.": {"allow", "warn", "blur", "block", "keep", didVote}, "skip.": skipReasons[:], "escalate.": escalateReasons[:],
 		"heard.": {"ocr", "transcript"}, "kind.": {}, "content.": {}, "audience.": {"direct", "group", "public"}, "delivery.": {}, "error.": {}, "group.": {}, "label.": {},
 	}
 	for _, k := range caseKinds {
@@ -129,7 +129,7 @@ func TestEveryKeyOfTheTemplatesHasWords(t *testing.T) {
 	for _, l := range pipeline.Labels() {
 		members["label."] = append(members["label."], string(l))
 	}
-	for _, err := range []error{errMissing, errRole, errForged, errInput, errBreak, errThrottled, errBusy, store.ErrCapped, store.ErrClaimed, store.ErrLost,
+	for _, err := range []error{errMissing, errRole, errForged, errInput, errBreak, errSilent, errThrottled, errBusy, store.ErrCapped, store.ErrClaimed, store.ErrLost,
 		store.ErrDone, store.ErrConflict, store.ErrTooLate, store.ErrErased, http.ErrAbortHandler} {
 		members["error."] = append(members["error."], refusalOf(err).key+".title", refusalOf(err).key+".text")
 	}

@@ -35,7 +35,7 @@ func (c *Console) login(v *visit) error {
 		return c.render(v, http.StatusUnauthorized, "login", loginPage{Wrong: true})
 	}
 	keys := c.throttleKeys(v, name)
-	wait, err := c.locked(v, keys)
+	wait, err := c.lockedFor(v, keys)
 	if err != nil {
 		return err
 	}
@@ -49,10 +49,8 @@ func (c *Console) login(v *visit) error {
 	if !ok {
 		return c.wrongLogin(v, keys)
 	}
-	for _, k := range keys {
-		if err := c.Store.LoginSucceeded(v.ctx(), k); err != nil {
-			return err
-		}
+	if err := c.Store.LoginSucceeded(v.ctx(), keys.pair); err != nil {
+		return err
 	}
 	token, _, err := c.Store.CreateSession(v.ctx(), user.ID, c.Idle, c.Absolute)
 	if err != nil {
@@ -63,27 +61,57 @@ func (c *Console) login(v *visit) error {
 	return v.go303("/console/")
 }
 
-// throttleKeys are what failures are counted by: the name, known or not, and
-// the address if it tells one client from another.
-func (c *Console) throttleKeys(v *visit, name string) []string {
-	keys := []string{"console/name/" + strings.ToLower(name)}
-	if a := c.Address(v.r); a != "" {
-		keys = append(keys, "console/address/"+a)
+// throttleKeys are what failures are counted by. The pair of a name, known or
+// not, and an address is locked after few: who guesses there locks out nobody
+// but those who share the address. The name alone and the address alone are
+// locked after many, so that guessing from everywhere, or at every name, is
+// slow as well.
+type throttleKeys struct {
+	pair  string
+	alone []string
+}
+
+// The bounds of a name alone and of an address alone. The lock is short:
+// whoever keeps it up from many addresses slows the name's owner down and
+// cannot lock them out for good.
+const (
+	aloneFree = 100 // failures, as the store counts them
+	aloneLock = time.Minute
+	// storeLock is how long the store locks a key that failed so often.
+	storeLock = 15 * time.Minute
+)
+
+// throttleKeys leaves the address alone out where it does not tell one client
+// from another.
+func (c *Console) throttleKeys(v *visit, name string) throttleKeys {
+	name = strings.ToLower(name)
+	address := c.Address(v.r)
+	keys := throttleKeys{pair: "console/pair/" + address + "/" + name, alone: []string{"console/name/" + name}}
+	if address != "" {
+		keys.alone = append(keys.alone, "console/address/"+address)
 	}
 	return keys
 }
 
-func (c *Console) locked(v *visit, keys []string) (wait time.Duration, err error) {
+// lockedFor is how long the login is still locked.
+func (c *Console) lockedFor(v *visit, keys throttleKeys) (time.Duration, error) {
 	now, err := c.Store.Now(v.ctx())
 	if err != nil {
 		return 0, err
 	}
-	for _, k := range keys {
+	pair, err := c.Store.LoginThrottle(v.ctx(), keys.pair)
+	if err != nil {
+		return 0, err
+	}
+	wait := pair.LockedUntil.Sub(now)
+	for _, k := range keys.alone {
 		t, err := c.Store.LoginThrottle(v.ctx(), k)
 		if err != nil {
 			return 0, err
 		}
-		wait = max(wait, t.LockedUntil.Sub(now))
+		if t.Failures >= aloneFree && t.LockedUntil.After(now) {
+			wait = max(wait, t.LockedUntil.Sub(now)-storeLock+aloneLock)
+		}
 	}
 	return wait, nil
 }
@@ -94,8 +122,8 @@ func (c *Console) throttled(v *visit, wait time.Duration) error {
 	return c.render(v, http.StatusTooManyRequests, "login", loginPage{Wait: seconds})
 }
 
-func (c *Console) wrongLogin(v *visit, keys []string) error {
-	for _, k := range keys {
+func (c *Console) wrongLogin(v *visit, keys throttleKeys) error {
+	for _, k := range append(keys.alone, keys.pair) {
 		if _, err := c.Store.LoginFailed(v.ctx(), k); err != nil {
 			return err
 		}

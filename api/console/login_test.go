@@ -3,12 +3,14 @@ package console
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"nightlight/queue/review"
+	"nightlight/queue/store"
 )
 
 func (v *visitor) logIn(name, password string) answer {
@@ -56,6 +58,116 @@ func TestFailedLoginsAreSlowedDownWhetherTheNameIsKnownOrNot(t *testing.T) {
 	h.clock.pass(time.Minute)
 	if got := h.visitor().logIn("reviewer", password).status; got != http.StatusSeeOther {
 		t.Errorf("got %d after a minute, want a login", got)
+	}
+}
+
+// behindAProxy has the console believe what a proxy on loopback says.
+func behindAProxy(s *Settings, _ *store.Options) {
+	s.Address = ClientAddress([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
+}
+
+// from is a visitor whom the proxy hears from at an address.
+func (h *house) from(address string) *visitor {
+	v := h.visitor()
+	v.client.Transport = forwarded(address)
+	return v
+}
+
+// forwarded sends requests with the hops that a proxy writes.
+type forwarded string
+
+func (f forwarded) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("X-Forwarded-For", string(f))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func TestWrongPasswordsFromOneAddressLockNobodyOutElsewhere(t *testing.T) {
+	h := openHouse(t, behindAProxy)
+	guesser := h.from("203.0.113.9")
+	for range 5 {
+		guesser.logIn("admin", "a wrong password")
+	}
+	if got := guesser.logIn("admin", password).status; got != http.StatusTooManyRequests {
+		t.Errorf("got %d for who guessed, want 429", got)
+	}
+	if got := h.from("198.51.100.7").logIn("admin", password).status; got != http.StatusSeeOther {
+		t.Errorf("got %d for the admin at another address, want a login", got)
+	}
+	for _, name := range []string{"a", "b", "c"} { // 15 in all
+		for range 5 {
+			guesser.logIn(name, "a wrong password")
+		}
+	}
+	if got := h.from("203.0.113.9").logIn("reviewer", password).status; got != http.StatusSeeOther {
+		t.Errorf("got %d for a reviewer at the guesser's address, want a login", got)
+	}
+	if got := h.from("203.0.113.9, 127.0.0.2").logIn("admin", password).status; got != http.StatusTooManyRequests {
+		t.Errorf("got %d for who guessed, by way of a second proxy, want 429", got)
+	}
+}
+
+func TestManyFailuresForANameOrFromAnAddressCostAMinuteEachAndNoMore(t *testing.T) {
+	h := openHouse(t, behindAProxy)
+	for name, tt := range map[string]struct{ key, guesser, guessed, locked, free string }{
+		"for a name":      {"console/name/admin", "192.0.2.1", "admin", "203.0.113.1 admin", "203.0.113.1 senior"},
+		"from an address": {"console/address/198.51.100.1", "198.51.100.1", "nobody", "198.51.100.1 reviewer", "203.0.113.1 reviewer"},
+	} {
+		logIn := func(who string) answer {
+			address, user, _ := strings.Cut(who, " ")
+			return h.from(address).logIn(user, password)
+		}
+		for range aloneFree - 1 {
+			_, err := h.store.LoginFailed(t.Context(), tt.key)
+			h.must(err)
+		}
+		if got := logIn(tt.locked).status; got != http.StatusSeeOther {
+			t.Errorf("%s: got %d before there were many, want a login", name, got)
+		}
+		h.from(tt.guesser).logIn(tt.guessed, "a wrong password")
+		if got := logIn(tt.locked); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "61" {
+			t.Errorf("%s: got %d and Retry-After %q, want 429 and a minute", name, got.status, got.header.Get("Retry-After"))
+		}
+		if got := logIn(tt.free).status; got != http.StatusSeeOther {
+			t.Errorf("%s: got %d for somebody else, want a login", name, got)
+		}
+		h.clock.pass(time.Minute)
+		if got := logIn(tt.locked).status; got != http.StatusSeeOther {
+			t.Errorf("%s: got %d after a minute, want a login", name, got)
+		}
+	}
+}
+
+func TestAClientsAddressIsTheLastHopThatIsNoTrustedProxy(t *testing.T) {
+	proxies := []netip.Prefix{netip.MustParsePrefix("10.1.0.0/24"), netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("fd00::/64")}
+	for name, tt := range map[string]struct {
+		trusted []netip.Prefix
+		peer    string
+		hops    []string
+		want    string
+	}{
+		"without the setting the header is ignored":         {nil, "203.0.113.5:1", []string{"198.51.100.1"}, "203.0.113.5"},
+		"and loopback tells nobody apart":                   {nil, "127.0.0.1:1", []string{"198.51.100.1"}, ""},
+		"from a stranger it is ignored":                     {proxies, "203.0.113.5:1", []string{"198.51.100.1"}, "203.0.113.5"},
+		"a proxy tells whom it heard from":                  {proxies, "10.1.0.7:1", []string{"198.51.100.1"}, "198.51.100.1"},
+		"what the client made up before that is hearsay":    {proxies, "10.1.0.7:1", []string{"192.0.2.1, 10.1.0.8, 198.51.100.1"}, "198.51.100.1"},
+		"a chain of proxies is walked to its end":           {proxies, "10.1.0.7:1", []string{"192.0.2.1, 198.51.100.1, 10.1.0.9", "127.0.0.1"}, "198.51.100.1"},
+		"an address with a port is one":                     {proxies, "10.1.0.7:1", []string{"198.51.100.1:4711"}, "198.51.100.1"},
+		"a hop that cannot be read ends it at the proxy":    {proxies, "10.1.0.7:1", []string{"198.51.100.1, unknown"}, "10.1.0.7"},
+		"a proxy that says nothing counts itself":           {proxies, "10.1.0.7:1", nil, "10.1.0.7"},
+		"so does one that names proxies alone":              {proxies, "10.1.0.7:1", []string{"10.1.0.8"}, "10.1.0.7"},
+		"an address of version 4 in one of 6 is the same":   {proxies, "[::ffff:10.1.0.7]:1", []string{"::ffff:198.51.100.1"}, "198.51.100.1"},
+		"one of version 6 stands for its network":           {proxies, "[fd00::1]:1", []string{"2001:db8:1:2:3:4:5:6"}, "2001:db8:1:2::/64"},
+		"a client on the machine itself tells nobody apart": {proxies, "10.1.0.7:1", []string{"::1"}, ""},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/console/login", nil)
+		r.RemoteAddr = tt.peer
+		for _, h := range tt.hops {
+			r.Header.Add("X-Forwarded-For", h)
+		}
+		if got := ClientAddress(tt.trusted)(r); got != tt.want {
+			t.Errorf("%s: got %q, want %q", name, got, tt.want)
+		}
 	}
 }
 

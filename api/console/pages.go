@@ -110,9 +110,22 @@ func (p *pages) funcs(words catalogue, lang string) template.FuncMap {
 		"stamp":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") },
 		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"effect":  func(e string) string { what, _, _ := strings.Cut(strings.TrimPrefix(e, "notice:"), ":"); return what }, // not the child's id behind it
+		"second":  func(at *float64) string { return second(*at) },
 		"percent": func(f float64) int { return int(f*100 + 0.5) },
 		"digit":   func(i int) int { return i + 1 },
+		"face":    face,
+		"minutes": func(seconds int) int { return max(seconds, -seconds) / 60 },
 	}
+}
+
+// face shows seconds to a deadline, or since, as the script's clock does: 4:05
+// or 1:04:05.
+func face(seconds int) string {
+	n := max(seconds, -seconds)
+	if n >= 3600 {
+		return fmt.Sprintf("%d:%02d:%02d", n/3600, n/60%60, n%60)
+	}
+	return fmt.Sprintf("%d:%02d", n/60, n%60)
 }
 
 // span says a duration in one unit, rounded down: 3 min, 2 h.

@@ -47,6 +47,7 @@ func (c *Console) table() []route {
 		{"GET", "/console/case/{id}", readers, c.casePage},
 		{"POST", "/console/case/{id}/look", overseers, c.look},
 		{"POST", "/console/case/{id}/show", readers, c.show},
+		{"POST", "/console/case/{id}/listen", readers, c.listen},
 		{"POST", "/console/case/{id}/claim", reviewers, c.claim},
 		{"POST", "/console/case/{id}/heartbeat", reviewers, c.heartbeat},
 		{"POST", "/console/case/{id}/release", reviewers, c.release},

@@ -26,6 +26,7 @@ var allowed = map[string]string{
 	"GET /console/case/{id}":            "rsa",
 	"POST /console/case/{id}/look":      "sa",
 	"POST /console/case/{id}/show":      "rsa",
+	"POST /console/case/{id}/listen":    "rsa",
 	"POST /console/case/{id}/claim":     "rs",
 	"POST /console/case/{id}/heartbeat": "rs",
 	"POST /console/case/{id}/release":   "rs",

@@ -15,7 +15,9 @@ import (
 // when a report or an appeal opens a case about what was let through.
 const (
 	kindPreview   = "preview"   // grey and blurred beyond recognition
-	kindThumbnail = "thumbnail" // plain, at most 1,280 pixels
+	kindThumbnail = "thumbnail" // plain, at most 1,280 pixels; of what moves a sheet of frames, at most 1,920
+	kindTimes     = "times"     // the models' scores over time
+	kindSheet     = "sheet"     // which frames are on a sheet
 )
 
 // maxRendition is the largest rendition that is sent, bytes.
@@ -60,13 +62,13 @@ func (c *Console) rendition(ctx context.Context, tenant, item string, kept []sto
 		case len(e.Body) > 0:
 			return e.Body, nil
 		case e.MediaKey != "" && c.Media != nil && c.Vault != nil:
-			return c.fromMedia(ctx, tenant, item, e.MediaKey)
+			return c.fromMedia(ctx, tenant, item, e.MediaKey, maxRendition)
 		}
 	}
 	return nil, fmt.Errorf("%s of item %s: %w", kind, item, store.ErrNotFound)
 }
 
-func (c *Console) fromMedia(ctx context.Context, tenant, item, key string) ([]byte, error) {
+func (c *Console) fromMedia(ctx context.Context, tenant, item, key string, limit int64) ([]byte, error) {
 	wrapped, err := c.Store.ItemKey(ctx, tenant, item)
 	if err != nil {
 		return nil, err
@@ -75,7 +77,7 @@ func (c *Console) fromMedia(ctx context.Context, tenant, item, key string) ([]by
 	if err != nil {
 		return nil, fmt.Errorf("key of item %s: %w", item, err)
 	}
-	return media.ReadAll(ctx, objects, key, maxRendition)
+	return media.ReadAll(ctx, objects, key, limit)
 }
 
 // inline makes a preview part of the page, so that the page's audit line

@@ -19,6 +19,8 @@ type message struct {
 	Gone  bool
 	At    time.Time
 	Parts []part
+	// GuardianOf are the letters of the author's children.
+	GuardianOf string
 }
 
 // part is a piece of text; one with a label is evidence.
@@ -46,20 +48,27 @@ func mask(i int) string {
 	return m
 }
 
-// messages masks the authors and marks the evidence in the item.
-func (c *Console) messages(p *casePage, talk []store.Message) (list []message) {
-	letters := []string{p.Item.Sender.ID}
-	for _, r := range p.Item.Recipients {
+// lettersOf gives the places of peopleOf to the accounts, and the next ones to
+// whoever else wrote around the item.
+func lettersOf(item store.Item, talk []store.Message) []string {
+	letters := []string{item.Sender.ID}
+	for _, r := range item.Recipients {
 		letters = append(letters, r.ID)
 	}
 	for _, m := range talk {
-		i := slices.Index(letters, m.Sender.ID)
-		if i < 0 {
-			i = len(letters)
+		if !slices.Contains(letters, m.Sender.ID) {
 			letters = append(letters, m.Sender.ID)
 		}
+	}
+	return letters
+}
+
+// messages masks the authors and marks the evidence in the item.
+func (c *Console) messages(p *casePage, talk []store.Message) (list []message) {
+	letters := lettersOf(p.Item, talk)
+	for _, m := range talk {
 		out := message{
-			Mask: mask(i), Age: m.Sender.Age, Self: m.From == pipeline.Self, Focus: m.ItemID == p.Item.ID,
+			Mask: mask(slices.Index(letters, m.Sender.ID)), Age: m.Sender.Age, Self: m.From == pipeline.Self, Focus: m.ItemID == p.Item.ID,
 			Kind: m.Kind, Gone: m.Gone, At: m.SentAt,
 		}
 		if out.Focus {

@@ -61,6 +61,16 @@ type Case struct {
 	Action pipeline.Action
 }
 
+// Allows reports whether a may end the case while now holds for the item. A
+// case about a notice is not there to judge the item anew: it may be kept or
+// treated more strictly, never let through.
+func (c Case) Allows(a, now pipeline.Action) bool {
+	if c.Kind != KindNotice || now == pipeline.Hold {
+		return a != Keep
+	}
+	return a == Keep || !now.StricterThan(a)
+}
+
 // Lease is a reviewer's hold on a case. Token proves it on every later call.
 type Lease struct {
 	CaseID string

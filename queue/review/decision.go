@@ -6,33 +6,36 @@ import (
 	"nightlight/pipeline"
 )
 
+// Keep ends a case about a notice that reached nobody: somebody has seen it,
+// and what holds for the item stays as it is.
+const Keep pipeline.Action = "keep"
+
 // Decision is one reviewer's vote on a case.
 type Decision struct {
 	CaseID string
 	// Token is the lease's token.
 	Token string
-	// Action is what shall happen to the item: allow, warn, blur or block.
+	// Action is what shall happen to the item: allow, warn, blur or block, or
+	// Keep where the case allows it (Case.Allows).
 	Action pipeline.Action
 	// Labels is what the reviewer saw, which may differ from the verdict's.
+	// Guardians are told of nothing else.
 	Labels []pipeline.Label
 	// Reason is a short fixed word, such as agree, wrong_label or context.
 	Reason string
 	// Note is free text. It is stored sealed under the item's key.
 	Note string
-	// Irreversible is true for what cannot be taken back; it always needs a
-	// second vote.
-	Irreversible bool
 	// NotifyGuardians releases the guardian notices that waited for review;
 	// otherwise they are cancelled. Where several vote, one who does not tell
 	// is enough to cancel them.
 	NotifyGuardians bool
 }
 
-// Valid reports whether the decision names an action that ends an item. Hold
+// Valid reports whether the decision names an action that ends a case. Hold
 // is not an end.
 func (d Decision) Valid() bool {
 	switch d.Action {
-	case pipeline.Allow, pipeline.Warn, pipeline.Blur, pipeline.Block:
+	case pipeline.Allow, pipeline.Warn, pipeline.Blur, pipeline.Block, Keep:
 		return true
 	}
 	return false
@@ -61,8 +64,12 @@ type Decided struct {
 	// vote.
 	Closed bool
 	// NeedsSecond is true when another reviewer must vote; NeedsSenior when
-	// two votes disagree.
+	// two votes disagree, or a voter changed theirs beside another's.
 	NeedsSecond, NeedsSenior bool
+	// Blind is true when two people vote without sight of each other: then the
+	// voter must not be told any of the above, which would tell them how the
+	// other voted.
+	Blind bool
 	// UndoUntil is when the vote can no longer be taken back.
 	UndoUntil time.Time
 }

@@ -30,15 +30,19 @@ func Rank(c Case, now time.Time) float64 {
 }
 
 // VotesFor returns how many people must vote on a case of this severity.
-func VotesFor(severity int, irreversible bool) int {
-	if severity >= Severe || irreversible {
+// Nothing else asks for a second vote: whatever is decided about an item can be
+// decided anew. What cannot be taken back, word that reached a guardian, takes
+// as many votes as its case.
+func VotesFor(severity int) int {
+	if severity >= Severe {
 		return 2
 	}
 	return 1
 }
 
-// PriorityOf gives a report or an appeal, which has no verdict, a place in the
-// queue: its severity alone, at full confidence.
+// PriorityOf gives a report, an appeal or a notice that reached nobody, which
+// have no verdict of their own, a place in the queue: the severity alone, at
+// full confidence.
 func PriorityOf(severity int) float64 {
 	return float64(min(max(severity, 0), 4)) * 20
 }

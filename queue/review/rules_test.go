@@ -1,6 +1,7 @@
 package review
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -27,21 +28,39 @@ func TestRankGrowsWithPriorityAndWaiting(t *testing.T) {
 	}
 }
 
-func TestSevereOrIrreversibleNeedsTwo(t *testing.T) {
-	for _, c := range []struct {
-		severity     int
-		irreversible bool
-		want         int
-	}{{0, false, 1}, {3, false, 1}, {4, false, 2}, {0, true, 2}} {
-		if got := VotesFor(c.severity, c.irreversible); got != c.want {
-			t.Errorf("severity %d, irreversible %t: got %d, want %d", c.severity, c.irreversible, got, c.want)
+func TestTheGravestAndNothingElseNeedsTwo(t *testing.T) {
+	for severity, want := range map[int]int{0: 1, 3: 1, 4: 2} {
+		if got := VotesFor(severity); got != want {
+			t.Errorf("severity %d: got %d, want %d", severity, got, want)
 		}
 	}
 }
 
-func TestADecisionMustEndTheItem(t *testing.T) {
+func TestACaseAboutANoticeNeverLoosensWhatHolds(t *testing.T) {
+	every := []pipeline.Action{Keep, pipeline.Allow, pipeline.Warn, pipeline.Blur, pipeline.Block}
+	for _, tt := range []struct {
+		kind Kind
+		now  pipeline.Action
+		want []pipeline.Action
+	}{
+		{KindNotice, pipeline.Block, []pipeline.Action{Keep, pipeline.Block}},
+		{KindNotice, pipeline.Warn, []pipeline.Action{Keep, pipeline.Warn, pipeline.Blur, pipeline.Block}},
+		{KindNotice, pipeline.Allow, every},
+		{KindNotice, pipeline.Hold, every[1:]}, // it still waits for its end
+		{KindAppeal, pipeline.Block, every[1:]},
+		{KindVerdict, pipeline.Hold, every[1:]},
+	} {
+		for _, a := range every {
+			if got := (Case{Kind: tt.kind}).Allows(a, tt.now); got != slices.Contains(tt.want, a) {
+				t.Errorf("%s case while %s holds: got %s allowed %t", tt.kind, tt.now, a, got)
+			}
+		}
+	}
+}
+
+func TestADecisionMustEndTheCase(t *testing.T) {
 	for action, want := range map[pipeline.Action]bool{
-		pipeline.Allow: true, pipeline.Warn: true, pipeline.Blur: true, pipeline.Block: true, pipeline.Hold: false, "": false, "shrug": false,
+		pipeline.Allow: true, pipeline.Warn: true, pipeline.Blur: true, pipeline.Block: true, Keep: true, pipeline.Hold: false, "": false, "shrug": false,
 	} {
 		if got := (Decision{Action: action}).Valid(); got != want {
 			t.Errorf("%q: got %t, want %t", action, got, want)

@@ -35,7 +35,8 @@ type Attempt struct {
 
 // ClaimDelivery takes a delivery for a while. ErrClaimed, ErrDone (received,
 // dead or cancelled) and ErrNotFound as for Claim; ErrConflict when it is not
-// due yet or still waits for a reviewer.
+// due yet or still waits for a reviewer. An endpoint whose secrets do not open
+// comes without any: nothing can be signed for it, and that is a try like another.
 func (s *Store) ClaimDelivery(ctx context.Context, id, worker string, lease time.Duration) (*DeliveryLease, error) {
 	l := &DeliveryLease{Worker: worker}
 	err := s.write(ctx, func(t *tx) error { return s.claimDelivery(t, l, id, lease) })
@@ -69,15 +70,23 @@ func (s *Store) claimDelivery(t *tx, l *DeliveryLease, id string, lease time.Dur
 }
 
 // findGuardian leaves Guardian nil when the notice is for reviewers, or when
-// the guardian is no longer bound: then nobody may be told.
+// the guardian is no longer bound: then nobody may be told. Who told no language
+// of their own reads that of the child's account.
 func (s *Store) findGuardian(t *tx, l *DeliveryLease) error {
 	if l.Notice == nil || l.Notice.To != "guardian" {
 		return nil
 	}
 	bound, err := s.guardians(t, l.Tenant, l.Notice.Child)
-	if i := slices.IndexFunc(bound, func(g Guardian) bool { return g.ID == l.Recipient }); i >= 0 {
-		l.Guardian = &bound[i]
+	i := slices.IndexFunc(bound, func(g Guardian) bool { return g.ID == l.Recipient })
+	if err != nil || i < 0 {
+		return err
 	}
+	l.Guardian = &bound[i]
+	if l.Guardian.Locale != "" {
+		return nil
+	}
+	child, err := t.account(l.Tenant, l.Notice.Child)
+	l.Guardian.Locale = child.Locale
 	return err
 }
 
@@ -138,6 +147,27 @@ func (s *Store) recordAttempt(t *tx, l *DeliveryLease, a Attempt) (DeliveryState
 	return DeliveryDead, s.unreached(t, l)
 }
 
+// PutOff gives deliveries back that nobody tried, to be due again after a while.
+// It is no attempt. Whose lease is no longer the newest is left alone.
+func (s *Store) PutOff(ctx context.Context, leases []*DeliveryLease, after time.Duration) error {
+	err := s.write(ctx, func(t *tx) error {
+		for _, l := range leases {
+			n, err := t.exec("UPDATE deliveries SET lease_until = 0 WHERE id = $1 AND fence = $2 AND state = 'pending' AND lease_until > 0", l.ID, l.Fence)
+			if err == nil && n == 1 {
+				err = t.retryDelivery(l, t.at+after.Microseconds())
+			}
+			if err != nil {
+				return fmt.Errorf("put off delivery %s: %w", l.ID, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("put off deliveries: %w", err)
+	}
+	return nil
+}
+
 func (t *tx) endDelivery(id string, state DeliveryState) error {
 	if _, err := t.exec("UPDATE deliveries SET state = $2, done_at = $3 WHERE id = $1", id, string(state), t.at); err != nil {
 		return err
@@ -153,7 +183,8 @@ func (t *tx) retryDelivery(l *DeliveryLease, due int64) error {
 	return t.post(SubjectDelivery, l.ID, l.Stage, queue, due)
 }
 
-// unreached opens a case when a notice to a guardian found no way.
+// unreached opens a case when a notice to a guardian found no way, at least as
+// grave as what is known of the item.
 func (s *Store) unreached(t *tx, l *DeliveryLease) error {
 	if l.Notice == nil || l.Notice.To != "guardian" || l.ItemID == "" {
 		return nil
@@ -162,9 +193,18 @@ func (s *Store) unreached(t *tx, l *DeliveryLease) error {
 	if l.Urgency == pipeline.Urgent {
 		severity = 3
 	}
-	_, err := s.openCase(t, newCase{tenant: l.Tenant, itemID: l.ItemID, kind: review.KindNotice, reasons: []string{"guardian not reached"},
-		severity: severity, priority: review.PriorityOf(severity), deadline: time.Hour})
-	if err != nil {
+	n := newCase{tenant: l.Tenant, itemID: l.ItemID, kind: review.KindNotice, reasons: []string{"guardian not reached"}, severity: severity, deadline: time.Hour}
+	var state State
+	if err := t.one("SELECT state FROM items WHERE id = $1", args(l.ItemID), &state); err != nil {
+		return err
+	}
+	if state == InReview { // a copy in another's case, which now gets its own: its verdict still waits for somebody
+		n.kind = review.KindVerdict
+	}
+	if err := t.remember(&n); err != nil {
+		return err
+	}
+	if _, err := s.openCase(t, n); err != nil {
 		return err
 	}
 	return t.render(l.ItemID, t.at)

@@ -15,14 +15,25 @@ import (
 
 // clock is a time that only a test moves.
 type clock struct {
-	mu sync.Mutex
-	at time.Time
+	mu   sync.Mutex
+	at   time.Time
+	look func() // called at each look, of which every transaction has one
 }
 
 func (c *clock) now() time.Time {
 	c.mu.Lock()
+	at, look := c.at, c.look
+	c.mu.Unlock()
+	if look != nil {
+		look()
+	}
+	return at
+}
+
+func (c *clock) onLook(f func()) {
+	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.at
+	c.look = f
 }
 
 func (c *clock) pass(d time.Duration) {

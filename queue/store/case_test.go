@@ -20,6 +20,9 @@ func (w *world) take(r review.Reviewer) (review.Case, review.Lease) {
 	return c, l
 }
 
+// settles lets the time pass in which the last vote can be taken back.
+func (w *world) settles() { w.clock.pass(review.UndoFor) }
+
 func decision(l review.Lease, a pipeline.Action) review.Decision {
 	return review.Decision{CaseID: l.CaseID, Token: l.Token, Action: a, Labels: []pipeline.Label{pipeline.BullyingThreat}, Reason: "agree", Note: "seen it", NotifyGuardians: true}
 }
@@ -107,6 +110,7 @@ func TestSevereCasesNeedTwoBlindVotes(t *testing.T) {
 		if _, _, err := w.ClaimCase(t.Context(), rita, c.ID); !errors.Is(err, store.ErrForbidden) {
 			t.Errorf("got %v for the first voter by id, want ErrForbidden", err)
 		}
+		w.settles()
 		_, l = w.take(omar)
 		if votes, err := w.Votes(t.Context(), omar, c.ID); len(votes) != 0 || err != nil {
 			t.Errorf("got %v, %v, want the first vote hidden", votes, err)
@@ -116,6 +120,7 @@ func TestSevereCasesNeedTwoBlindVotes(t *testing.T) {
 		if got.Closed || !got.NeedsSenior {
 			t.Errorf("got %+v for two who differ, want a senior", got)
 		}
+		w.settles()
 		third := w.user("third", review.RoleReviewer)
 		if _, _, err := w.NextCase(t.Context(), third); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("got %v for one who is no senior, want ErrNotFound", err)
@@ -136,18 +141,34 @@ func TestSevereCasesNeedTwoBlindVotes(t *testing.T) {
 func TestTwoWhoAgreeCloseASevereCase(t *testing.T) {
 	both(t, func(w *world) {
 		rita, omar := w.user("rita", review.RoleReviewer), w.user("omar", review.RoleReviewer)
-		id, _ := w.judged(held(1))
+		id, _ := w.judged(held(4))
 		_, l := w.take(rita)
-		d := decision(l, pipeline.Block)
-		d.Irreversible = true
-		got, err := w.Decide(t.Context(), rita, d)
+		got, err := w.Decide(t.Context(), rita, decision(l, pipeline.Block))
 		w.must(err)
 		if !got.NeedsSecond {
-			t.Errorf("got %+v for an irreversible act, want a second vote", got)
+			t.Errorf("got %+v, want a second vote", got)
 		}
+		w.settles()
 		_, l = w.take(omar)
 		if got, err = w.Decide(t.Context(), omar, decision(l, pipeline.Block)); err != nil || !got.Closed || w.item(id).Ending != store.EndResolved {
 			t.Errorf("got %+v, %v, want it closed", got, err)
+		}
+	})
+}
+
+func TestADecisionWithoutLabelsTellsOfAnEmptyListOfThem(t *testing.T) {
+	both(t, func(w *world) {
+		e, r := w.endpoint(), w.user("rita", review.RoleReviewer)
+		w.judged(held(3))
+		_, l := w.take(r)
+		allow := decision(l, pipeline.Allow)
+		allow.Labels = nil
+		_, err := w.Decide(t.Context(), r, allow)
+		w.must(err)
+		list, _, err := w.Deliveries(t.Context(), w.tenant, e.ID, "", "", 0)
+		w.must(err)
+		if len(list) != 2 || !strings.Contains(string(list[0].Payload), `"labels":[]`) {
+			t.Errorf("got %s, want no null", list[0].Payload)
 		}
 	})
 }
@@ -360,6 +381,9 @@ func TestReportsAndAppealsJoinTheOpenCase(t *testing.T) {
 		if _, _, err := w.NextCase(t.Context(), r); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("got %v, want the report to wait for the verdict", err)
 		}
+		if _, _, err := w.ClaimCase(t.Context(), r, first); !errors.Is(err, store.ErrConflict) {
+			t.Errorf("got %v for the case by its id, want ErrConflict until the verdict", err)
+		}
 		if again, err := w.Report(t.Context(), report); again != first || err != nil {
 			t.Errorf("got %s, %v for the same report, want %s", again, err, first)
 		}
@@ -368,7 +392,10 @@ func TestReportsAndAppealsJoinTheOpenCase(t *testing.T) {
 		}
 		c, l := w.take(r)
 		if c.Kind != review.KindVerdict || c.Reports != 1 || c.Severity != 3 {
-			t.Errorf("got %+v, want one case with both reasons", c)
+			t.Errorf("got %+v, want one case of both", c)
+		}
+		if !slices.ContainsFunc(c.Reasons, func(r string) bool { return strings.HasPrefix(r, "report") }) || !slices.Contains(c.Reasons, "threshold") {
+			t.Errorf("got reasons %v, want the report's and the verdict's", c.Reasons)
 		}
 		notes, err := w.Notes(t.Context(), r, first)
 		w.must(err)
@@ -506,6 +533,7 @@ func TestOneVoteAgainstTellingGuardiansIsEnough(t *testing.T) {
 				voters := []review.Reviewer{w.user("rita", review.RoleReviewer), w.user("omar", review.RoleReviewer), w.user("sena", review.Senior)}
 				_, done := w.judged(held(4), notice("review"))
 				for i, v := range c.votes {
+					w.settles()
 					w.decide(voters[i], v.action, v.tell)
 				}
 				list, _, err := w.Deliveries(w.Context(), w.tenant, "mum", "", "", 0)
@@ -543,6 +571,7 @@ func TestWhatIsHandedToASeniorStaysWithSeniors(t *testing.T) {
 		if !got.NeedsSecond {
 			t.Errorf("got %+v, want a second vote on the gravest", got)
 		}
+		w.settles()
 		if _, _, err := w.NextCase(t.Context(), omar); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("got %v for a reviewer after the senior's vote, want ErrNotFound", err)
 		}
@@ -561,6 +590,7 @@ func TestUndoOfAnEarlierVoteKeepsTheEscalation(t *testing.T) {
 		rita, omar := w.user("rita", review.RoleReviewer), w.user("omar", review.RoleReviewer)
 		w.judged(held(4))
 		w.decide(rita, pipeline.Block, false)
+		w.settles() // and at the last moment rita still may
 		c, l := w.take(omar)
 		w.must(w.EscalateCase(t.Context(), omar, review.Escalation{CaseID: c.ID, Token: l.Token, Reason: "law"}))
 		if l, err := w.Undo(t.Context(), rita, c.ID); l.Token != "" || err != nil {

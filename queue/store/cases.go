@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,9 +54,8 @@ func (s *Store) openCase(t *tx, n newCase) (id string, err error) {
 	err = t.one(`INSERT INTO cases (id, tenant, item_id, kind, labels, reasons, severity, priority, opened_at, deadline_at, votes_needed, reports)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (item_id) WHERE state = 'open' DO UPDATE SET
-			kind = CASE WHEN excluded.kind IN ('verdict', 'quarantine') THEN excluded.kind ELSE cases.kind END,
+			kind = CASE WHEN excluded.kind IN ('verdict', 'quarantine') OR cases.kind = 'notice' THEN excluded.kind ELSE cases.kind END,
 			labels = CASE WHEN excluded.labels <> '[]' THEN excluded.labels ELSE cases.labels END,
-			reasons = CASE WHEN excluded.reasons <> '[]' THEN excluded.reasons ELSE cases.reasons END,
 			severity = CASE WHEN excluded.severity > cases.severity THEN excluded.severity ELSE cases.severity END,
 			priority = CASE WHEN excluded.priority > cases.priority THEN excluded.priority ELSE cases.priority END,
 			deadline_at = CASE WHEN excluded.deadline_at < cases.deadline_at THEN excluded.deadline_at ELSE cases.deadline_at END,
@@ -63,8 +63,52 @@ func (s *Store) openCase(t *tx, n newCase) (id string, err error) {
 			reports = cases.reports + excluded.reports
 		RETURNING id`,
 		args(s.newID("case", t.at), n.tenant, n.itemID, string(n.kind), jsonOf(n.labels), jsonOf(n.reasons), severity, n.priority,
-			t.at, t.at+n.deadline.Microseconds(), review.VotesFor(severity, false), n.reports), &id)
-	return id, err
+			t.at, t.at+n.deadline.Microseconds(), review.VotesFor(severity), n.reports), &id)
+	if err != nil {
+		return "", err
+	}
+	return id, addReasons(t, id, n.reasons)
+}
+
+// remember makes a case about an item that was judged before at least as grave
+// as its verdict and as every earlier case about it, under the same labels: what
+// took two people is not undone by one.
+func (t *tx) remember(n *newCase) error {
+	v, err := t.verdictOf(n.itemID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	var before int
+	if err := t.one("SELECT COALESCE(MAX(severity), 0) FROM cases WHERE item_id = $1", args(n.itemID), &before); err != nil {
+		return err
+	}
+	n.labels = v.Labels
+	n.severity = max(n.severity, v.Severity(), before)
+	n.priority = review.PriorityOf(n.severity)
+	return nil
+}
+
+// addReasons keeps why a case was opened first beside what was added to it. The case's row is this transaction's.
+func addReasons(t *tx, id string, more []string) error {
+	var known string
+	if err := t.one("SELECT reasons FROM cases WHERE id = $1", args(id), &known); err != nil {
+		return err
+	}
+	var all []string
+	if err := json.Unmarshal([]byte(known), &all); err != nil {
+		return fmt.Errorf("read reasons of case %s: %w", id, err)
+	}
+	before := len(all)
+	for _, r := range more {
+		if !slices.Contains(all, r) {
+			all = append(all, r)
+		}
+	}
+	if len(all) == before {
+		return nil
+	}
+	_, err := t.exec("UPDATE cases SET reasons = $2 WHERE id = $1", id, jsonOf(all))
+	return err
 }
 
 const caseColumns = `c.id, c.tenant, c.item_id, c.kind, c.state, c.labels, c.reasons, c.severity, c.priority, c.opened_at, c.deadline_at,

@@ -11,7 +11,8 @@ import (
 
 // NextCase gives the reviewer the open case that ranks highest and leases it
 // to them: their own live lease first, never one that they voted on, skipped
-// or may not take, nothing severe once they saw Options.SevereViewsPerHour.
+// or may not take, nothing severe once they saw Options.SevereViewsPerHour, and
+// none whose last voter may still take the vote back.
 // ErrNotFound when there is none, ErrForbidden for who may not review.
 func (s *Store) NextCase(ctx context.Context, r review.Reviewer) (c review.Case, l review.Lease, err error) {
 	err = s.write(ctx, func(t *tx) error {
@@ -33,14 +34,42 @@ func leaseOf(c heldCase) review.Lease {
 }
 
 // caseOpenTo is true of a case that the reviewer $1, who is a senior when $2
-// is 1, may vote on: nobody votes twice, and what waits for a senior waits.
+// is 1, may vote on: nobody votes twice, what waits for a senior waits, and an
+// appeal goes to other eyes than decided before.
 const caseOpenTo = `c.state = 'open' AND (c.needs_role = '' OR $2 = 1)
-	AND NOT EXISTS (SELECT 1 FROM votes v WHERE v.case_id = c.id AND v.reviewer = $1 AND v.undone_at = 0)`
+	AND NOT EXISTS (SELECT 1 FROM votes v WHERE v.case_id = c.id AND v.reviewer = $1 AND v.undone_at = 0)
+	AND NOT (` + appealed + " AND $1 IN (" + votedBefore + ") AND " + othersLeft + ")"
+
+const (
+	appealed = "EXISTS (SELECT 1 FROM reports a WHERE a.case_id = c.id AND a.kind = 'appeal')"
+	// votedBefore are who voted on the item of the case: in another case about
+	// it, in that which it joined as a copy, or in this one.
+	votedBefore = `SELECT b.reviewer FROM votes b WHERE b.undone_at = 0
+		AND (b.item_id = c.item_id OR b.case_id IN (SELECT k.case_id FROM case_copies k WHERE k.item_id = c.item_id))`
+	// othersLeft is true while somebody is there who may take the case and has
+	// not voted on its item. When everybody has, an appeal is better heard by
+	// the same person than by nobody.
+	othersLeft = `EXISTS (SELECT 1 FROM users u WHERE u.disabled_at = 0 AND (u.tenant = '' OR u.tenant = c.tenant)
+		AND (u.role = 'senior' OR (u.role = 'reviewer' AND c.needs_role = '')) AND u.id NOT IN (` + votedBefore + "))"
+)
+
+// mayVote reports whether the case is open to the reviewer.
+func (t *tx) mayVote(r review.Reviewer, caseID string) (bool, error) {
+	var open int
+	err := t.one("SELECT COUNT(*) FROM cases c WHERE "+caseOpenTo+" AND c.id = $3", args(r.ID, flag(r.Role == review.Senior), caseID), &open)
+	return open == 1, err
+}
+
+// mayBeTakenBack is true of a case whose last voter may still take the vote back: $3
+// is now, $6 how long. Nobody else is given it meanwhile, since a lease would
+// stand in the way.
+const mayBeTakenBack = "EXISTS (SELECT 1 FROM votes y WHERE y.case_id = c.id AND y.undone_at = 0 AND y.at > $3 - $6)"
 
 // nextQuery picks by review.Rank; $3 is now, $4 the tenant, $5 the severity
-// that is too much just now.
+// that is too much just now, $6 Options.Undo.
 const nextQuery = `SELECT c.id FROM cases c JOIN items i ON i.id = c.item_id
 	WHERE ` + caseOpenTo + ` AND c.lease_until <= $3 AND ($4 = '' OR c.tenant = $4) AND c.severity < $5 AND i.state <> 'pending'
+	AND NOT ` + mayBeTakenBack + `
 	AND NOT EXISTS (SELECT 1 FROM skips k WHERE k.case_id = c.id AND k.reviewer = $1 AND k.until > $3)
 	ORDER BY (c.priority + 1.0) * (1.0 + CAST(CASE WHEN $3 > c.opened_at THEN $3 - c.opened_at ELSE 0 END AS DOUBLE PRECISION)
 		/ CASE WHEN c.deadline_at - c.opened_at > 1000000 THEN c.deadline_at - c.opened_at ELSE 1000000 END) DESC, c.id
@@ -49,6 +78,7 @@ const nextQuery = `SELECT c.id FROM cases c JOIN items i ON i.id = c.item_id
 func (s *Store) nextCase(t *tx, r review.Reviewer) (c heldCase, err error) {
 	err = firstOf(t, `UPDATE cases SET lease_until = $3 WHERE id =
 		(SELECT id FROM cases WHERE reviewer = $1 AND state = 'open' AND lease_until > $2 ORDER BY id LIMIT 1)
+		AND reviewer = $1 AND state = 'open' AND lease_until > $2 -- as the row is when its turn comes
 		RETURNING `+caseReturning, args(r.ID, t.at, s.caseUntil(t)), scanCase, &c)
 	if !errors.Is(err, ErrNotFound) {
 		return c, err
@@ -58,7 +88,7 @@ func (s *Store) nextCase(t *tx, r review.Reviewer) (c heldCase, err error) {
 		return c, err
 	}
 	var id string
-	err = t.one(nextQuery+t.lock.skipCase, args(r.ID, flag(r.Role == review.Senior), t.at, r.Tenant, most), &id)
+	err = t.one(nextQuery+t.lock.skipCase, args(r.ID, flag(r.Role == review.Senior), t.at, r.Tenant, most, s.options.Undo.Microseconds()), &id)
 	if err != nil {
 		return c, err
 	}
@@ -92,7 +122,8 @@ func (s *Store) lease(t *tx, r review.Reviewer, caseID string) (c heldCase, err 
 
 // ClaimCase leases one case by its id, with the same rules; the holder gets
 // their own lease again. ErrClaimed, ErrDone, ErrForbidden and ErrCapped say
-// why not.
+// why not; ErrClaimed also while the last voter may take the vote back, and
+// ErrConflict while the item waits for its verdict.
 func (s *Store) ClaimCase(ctx context.Context, r review.Reviewer, caseID string) (c review.Case, l review.Lease, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		held, err := s.claimCase(t, r, caseID)
@@ -117,6 +148,13 @@ func (s *Store) claimCase(t *tx, r review.Reviewer, caseID string) (heldCase, er
 	if c.State == review.Closed {
 		return heldCase{}, ErrDone
 	}
+	var state State
+	if err := t.one("SELECT state FROM items WHERE id = $1", args(c.ItemID), &state); err != nil {
+		return heldCase{}, err
+	}
+	if state == Pending { // what nobody judged has nothing yet to decide about, and no guardian's notice
+		return heldCase{}, ErrConflict
+	}
 	if micros(c.LeaseUntil) > t.at {
 		if c.Reviewer == r.ID {
 			return c, nil
@@ -130,13 +168,19 @@ func (s *Store) claimCase(t *tx, r review.Reviewer, caseID string) (heldCase, er
 	if c.Severity >= most {
 		return heldCase{}, ErrCapped
 	}
-	var open int
-	err = t.one("SELECT COUNT(*) FROM cases c WHERE "+caseOpenTo+" AND c.id = $3", args(r.ID, flag(r.Role == review.Senior), caseID), &open)
+	open, err := t.mayVote(r, caseID)
 	if err != nil {
 		return heldCase{}, err
 	}
-	if open == 0 {
+	if !open {
 		return heldCase{}, ErrForbidden
+	}
+	v, err := t.lastVote(caseID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return heldCase{}, err
+	}
+	if err == nil && v.at > t.at-s.options.Undo.Microseconds() {
+		return heldCase{}, ErrClaimed // they may still take it back
 	}
 	return s.lease(t, r, caseID)
 }

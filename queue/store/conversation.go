@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -80,6 +81,33 @@ func (s *Store) conversation(ctx context.Context, tenant, itemID string, before,
 	later, err := allOf(r, messageColumns+" WHERE i.tenant = $1 AND i.conversation_id = $2 AND i.id > $3 ORDER BY i.id LIMIT $4",
 		args(owner, conversation, itemID, after), scan)
 	return slices.Concat(earlier, self, later), err
+}
+
+// TakePart returns those of the persons who have sent or received anything in a
+// conversation. Nobody takes part in one without an id.
+func (s *Store) TakePart(ctx context.Context, tenant, conversation string, persons ...string) ([]string, error) {
+	if conversation == "" || len(persons) == 0 {
+		return nil, nil
+	}
+	there := map[string]bool{}
+	err := s.reader(ctx).each(`SELECT DISTINCT sender, recipients FROM items
+		WHERE tenant = $1 AND conversation_id = $2 AND conversation_id <> ''`, args(tenant, conversation), func(row scanner) error {
+		var sender, recipients string
+		if err := row.Scan(&sender, &recipients); err != nil {
+			return err
+		}
+		there[sender] = true
+		var list []pipeline.Person
+		err := json.Unmarshal([]byte(recipients), &list)
+		for _, p := range list {
+			there[p.ID] = true
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look who takes part in a conversation: %w", err)
+	}
+	return slices.DeleteFunc(slices.Clone(persons), func(p string) bool { return !there[p] }), nil
 }
 
 // earlier returns the last n messages before an item, oldest first.

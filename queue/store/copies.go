@@ -16,9 +16,11 @@ import (
 // guardians and its own audit line.
 //
 // It joins only when nothing sets it apart: one tenant, the same grounds in the
-// verdict (pipeline.Verdict.SameGrounds: same policy, age bands, thresholds,
-// banks and faults), no caption, and word to guardians waiting only where the
-// reviewer is asked about it. And a picture that is merely near shares only a
+// verdict (pipeline.Verdict.SameGrounds: same policy, thresholds, banks and
+// faults), people of the same ages on both sides and the same audience
+// (pipeline.Item.SameParties: what may pass between two children was not weighed
+// for a grown-up who sends it, nor for all to see), no caption, and word to
+// guardians waiting only where the reviewer is asked about it. And a picture that is merely near shares only a
 // block: what nobody has seen is never let through because something like it
 // was. Any milder decision gives it a case of its own.
 
@@ -109,6 +111,9 @@ func (s *Store) joinOne(t *tx, l *Lease, v pipeline.Verdict, c inReview, asks bo
 	if !v.SameGrounds(first, groundsSlack) {
 		return false, nil
 	}
+	if same, err := s.sameParties(t, l.Item, c.ItemID); !same || err != nil {
+		return false, err
+	}
 	if asks { // the reviewer is asked about guardians only when the first item has some
 		var waiting int
 		if err := t.one("SELECT COUNT(*) FROM deliveries WHERE item_id = $1 AND state = 'waiting'", args(c.ItemID), &waiting); err != nil || waiting == 0 {
@@ -135,6 +140,20 @@ func (s *Store) joinOne(t *tx, l *Lease, v pipeline.Verdict, c inReview, asks bo
 	return true, t.audit(l.Item.Tenant, l.Worker, "case.join", l.ItemID, fmt.Sprintf("case=%s same_file=%t bits=%d", c.caseID, same, c.Distance))
 }
 
+// sameParties compares who sends to whom, by ages as they are known now, and who
+// else sees it.
+func (s *Store) sameParties(t *tx, it pipeline.Item, firstID string) (bool, error) {
+	var first Item
+	err := firstOf(t, "SELECT "+itemColumns+" FROM items i WHERE i.id = $1", args(firstID), func(row scanner) (Item, error) { return scanItem(row) }, &first)
+	if err != nil {
+		return false, err
+	}
+	if err := s.fillAges(t, &first.Item); err != nil {
+		return false, err
+	}
+	return it.SameParties(first.Item), nil
+}
+
 func (l *Lease) sha256() string {
 	if l.Media == nil {
 		return ""
@@ -144,9 +163,11 @@ func (l *Lease) sha256() string {
 
 func (t *tx) verdictOf(itemID string) (v pipeline.Verdict, err error) {
 	var body string
-	if err := t.one("SELECT body FROM verdicts WHERE item_id = $1", args(itemID), &body); err != nil {
+	var severity int
+	if err := t.one("SELECT body, severity FROM verdicts WHERE item_id = $1", args(itemID), &body, &severity); err != nil {
 		return v, err
 	}
+	v.Unjudged = severity // the body names only its labels'
 	return v, json.Unmarshal([]byte(body), &v)
 }
 

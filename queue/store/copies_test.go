@@ -39,11 +39,18 @@ func fileHash(name string) string {
 // sent accepts and judges a picture.
 func (w *world) sent(p picture, v pipeline.Verdict, notices ...review.Notice) (string, store.Committed) {
 	w.Helper()
+	return w.sentAs(p, func(*pipeline.Item) {}, v, notices...)
+}
+
+// sentAs is sent with other people or another audience.
+func (w *world) sentAs(p picture, as func(*pipeline.Item), v pipeline.Verdict, notices ...review.Notice) (string, store.Committed) {
+	w.Helper()
 	u, err := w.CreateUpload(w.Context(), store.Upload{Tenant: w.tenant, ContentType: "image/jpeg", Bytes: 10, SHA256: fileHash(p.file)}, time.Hour)
 	w.must(err)
 	w.must(w.UploadStored(w.Context(), w.tenant, u.ID))
 	n := w.message(p.caption)
 	n.Kind, n.UploadID, n.Sender.ID = pipeline.KindPhoto, u.ID, p.sender
+	as(&n.Item)
 	id := w.accept(n)
 	print := &store.Print{SHA256: fileHash(p.file), Models: "m1", PDQ: p.pdq, Quality: 90, Alone: p.caption == "", Scores: `{}`}
 	return id, w.commit(w.claim(id), store.Outcome{Verdict: v, Notices: notices, Print: print})
@@ -167,6 +174,56 @@ func TestWhatSetsAnUploadApartGetsItACaseOfItsOwn(t *testing.T) {
 		} {
 			if c := send(); c.CaseID == one.CaseID {
 				w.Errorf("%s: it joined the case", name)
+			}
+		}
+		w.well()
+	})
+}
+
+func TestWhatMayPassBetweenTwoChildrenIsNotSaidOfOtherPeopleNorBeforeOthers(t *testing.T) {
+	both(t, func(w *world) {
+		w.clock.pass(time.Second)
+		w.must(w.PutAccount(w.Context(), w.tenant, store.Account{ID: "told", Age: age(11)}))
+		w.must(w.PutAccount(w.Context(), w.tenant, store.Account{ID: "grown", Age: age(40)}))
+		r := w.user("rae", review.RoleReviewer)
+		first, one := w.sent(picture{"mia", "f", pdqBent(0), ""}, heldFor(ground, 2))
+		as := func(who string, people func(*pipeline.Item)) (string, store.Committed) {
+			return w.sentAs(picture{who, "f", pdqBent(0), ""}, people, heldFor(ground, 2))
+		}
+		apart := map[string]string{}
+		for name, people := range map[string]func(*pipeline.Item){
+			"a stranger who is grown up":          func(it *pipeline.Item) { it.Sender.Age = age(40) },
+			"a stranger of unknown age":           func(it *pipeline.Item) { it.Sender.Age = nil },
+			"one whose account says grown up":     func(it *pipeline.Item) { it.Sender = pipeline.Person{ID: "grown"} },
+			"to a grown-up":                       func(it *pipeline.Item) { it.Recipients[0].Age = age(40) },
+			"to a younger child":                  func(it *pipeline.Item) { it.Recipients[0].Age = age(6) },
+			"to a stranger as well":               func(it *pipeline.Item) { it.Recipients = append(it.Recipients, pipeline.Person{ID: "x"}) },
+			"before a group":                      func(it *pipeline.Item) { it.Audience = pipeline.AudienceGroup },
+			"before everybody":                    func(it *pipeline.Item) { it.Audience = pipeline.AudiencePublic },
+			"before everybody, to nobody by name": func(it *pipeline.Item) { it.Audience, it.Recipients = pipeline.AudiencePublic, nil },
+		} {
+			id, c := as("ben", people)
+			if c.CaseID == one.CaseID {
+				w.Errorf("%s: it joined the case of two children", name)
+			}
+			apart[name] = id
+		}
+		copied, two := as("told", func(it *pipeline.Item) { it.Sender.Age, it.Recipients[0].Age = nil, age(8) })
+		if two.CaseID != one.CaseID {
+			w.Error("another child to another child: it got a case of its own")
+		}
+		_, l, err := w.ClaimCase(w.Context(), r, one.CaseID)
+		w.must(err)
+		_, err = w.Decide(w.Context(), r, review.Decision{CaseID: one.CaseID, Token: l.Token, Action: pipeline.Allow, Reason: "agree"})
+		w.must(err)
+		for _, id := range []string{first, copied} {
+			if it := w.item(id); it.Action != pipeline.Allow {
+				w.Errorf("got %s between two children, want it allowed", it.Action)
+			}
+		}
+		for name, id := range apart {
+			if it := w.item(id); it.State != store.InReview || it.Action != pipeline.Hold {
+				w.Errorf("%s: got %s %s, want it to wait for a person", name, it.State, it.Action)
 			}
 		}
 		w.well()

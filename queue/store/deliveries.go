@@ -32,8 +32,8 @@ type Delivery struct {
 	ItemID        string
 	CaseID        string
 	PolicyVersion string
-	// Effect is the webhook event, or "notice:" with the notice's text key and
-	// the child it is about.
+	// Effect is the webhook event, or "notice:" with the child it is about and
+	// the text key that judging gave it; a decision may choose another letter.
 	Effect string
 	// Recipient is the endpoint's id, or the guardian's.
 	Recipient string
@@ -245,4 +245,24 @@ func (s *Store) NoticeWaits(ctx context.Context, tenant, itemID string) (bool, e
 		return false, fmt.Errorf("notices of item %s: %w", itemID, err)
 	}
 	return waiting > 0, nil
+}
+
+// WaitingNotices lists the notices about the item that wait for a reviewer.
+func (s *Store) WaitingNotices(ctx context.Context, tenant, itemID string) ([]review.Notice, error) {
+	list, err := s.reader(ctx).waiting(itemID)
+	if err != nil {
+		return nil, fmt.Errorf("notices of item %s: %w", itemID, err)
+	}
+	var notices []review.Notice
+	for _, d := range list {
+		if d.Tenant == tenant && d.Notice != nil {
+			notices = append(notices, *d.Notice)
+		}
+	}
+	return notices, nil
+}
+
+// waiting lists the deliveries about an item that wait for a reviewer.
+func (t *tx) waiting(itemID string) ([]Delivery, error) {
+	return allOf(t, "SELECT "+deliveryColumns+" FROM deliveries WHERE item_id = $1 AND state = 'waiting' ORDER BY id", args(itemID), scanPlainDelivery)
 }

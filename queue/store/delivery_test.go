@@ -232,3 +232,77 @@ func TestNothingIsReplayedToAnEndpointThatIsDisabled(t *testing.T) {
 		w.well()
 	})
 }
+
+// sweptFor lets time pass while a sweeper looks and what it sends gets as far as
+// the queue, and returns how often something was sent.
+func (w *world) sweptFor(d time.Duration) (sent int) {
+	w.Helper()
+	for end := w.clock.now().Add(d); w.clock.now().Before(end); w.clock.pass(5 * time.Second) {
+		_, err := w.Sweep(w.Context(), 15*time.Second)
+		w.must(err)
+		tasks, err := w.PendingTasks(w.Context(), 100)
+		w.must(err)
+		for _, k := range tasks {
+			w.must(w.MarkSent(w.Context(), []int64{k.ID}))
+			sent++
+		}
+	}
+	return sent
+}
+
+func TestADeliveryThatNobodyTakesIsSentToTheQueueEverMoreSeldom(t *testing.T) {
+	both(t, func(w *world) {
+		e := w.endpoint()
+		w.judged(allowed())
+		d := w.only(e.ID)
+		first, second := w.sweptFor(time.Hour), w.sweptFor(time.Hour)
+		if first < 3 || first > 20 || second >= first || second < 1 {
+			t.Errorf("got it sent %d times in the first hour and %d in the second, want some, at growing distances", first, second)
+		}
+		w.hold(d.ID) // by a worker that dies
+		if n := w.sweptFor(50 * time.Second); n != 0 {
+			t.Errorf("got it sent %d times under a live lease, want none", n)
+		}
+		if n := w.sweptFor(30 * time.Second); n != 1 {
+			t.Errorf("got it sent %d times once the lease was over, want once, without a long wait", n)
+		}
+		w.well()
+	})
+}
+
+func TestADeliveryThatIsPutOffIsDueLaterAndWasNotTried(t *testing.T) {
+	both(t, func(w *world) {
+		e := w.endpoint()
+		w.judged(allowed())
+		d := w.only(e.ID)
+		w.sweptFor(time.Minute)
+		lost := w.hold(d.ID)
+		w.clock.pass(time.Minute)
+		l := w.hold(d.ID)
+		w.must(w.PutOff(t.Context(), []*store.DeliveryLease{lost, l}, time.Minute))
+		got, tries, err := w.Delivery(t.Context(), w.tenant, d.ID)
+		w.must(err)
+		if got.State != store.DeliveryPending || got.Attempts != 0 || len(tries) != 0 || !got.DueAt.Equal(w.clock.now().Add(time.Minute)) {
+			t.Errorf("got %s with %d tries, due at %s, want it due in a minute and untried", got.State, got.Attempts, got.DueAt)
+		}
+		if _, err := w.ClaimDelivery(t.Context(), d.ID, "w", time.Minute); !errors.Is(err, store.ErrConflict) {
+			t.Errorf("got %v before it is due, want ErrConflict", err)
+		}
+		if n := w.sweptFor(50 * time.Second); n != 0 {
+			t.Errorf("got it sent %d times before it is due, want none", n)
+		}
+		if n := w.sweptFor(20 * time.Second); n != 1 {
+			t.Errorf("got it sent %d times when it was due, want once", n)
+		}
+		l = w.hold(d.ID)
+		w.must(w.PutOff(t.Context(), []*store.DeliveryLease{lost}, time.Hour))
+		if state := w.try(l, store.Attempt{Channel: "webhook", Delivered: true}); state != store.DeliveryDone {
+			t.Errorf("got %s, want it done: a late worker puts nothing off", state)
+		}
+		w.must(w.PutOff(t.Context(), []*store.DeliveryLease{l}, time.Hour))
+		if got := w.only(e.ID); got.State != store.DeliveryDone {
+			t.Errorf("got %s, want what is done to stay so", got.State)
+		}
+		w.well()
+	})
+}

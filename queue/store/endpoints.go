@@ -75,19 +75,21 @@ func scanEndpoint(row scanner) (e sealedEndpoint, err error) {
 	return e, json.Unmarshal([]byte(events), &e.Events)
 }
 
-// endpoint reads one endpoint and opens its secrets.
+// endpoint reads one endpoint and opens its secrets. When they do not open, such
+// as with a lost key, it has none: an error would leave its deliveries untried
+// without end.
 func (s *Store) endpoint(t *tx, tenant, id string) (e sealedEndpoint, err error) {
 	if err = firstOf(t, endpointColumns+" WHERE tenant = $1 AND id = $2", args(tenant, id), scanEndpoint, &e); err != nil {
 		return e, err
 	}
 	plain, err := s.keyring.Open(e.key, secretsAAD(id), e.secrets)
 	if err != nil {
-		return e, err
+		return e, nil
 	}
 	return e, json.Unmarshal(plain, &e.Secrets)
 }
 
-// Endpoint returns one endpoint with its secrets.
+// Endpoint returns one endpoint with its secrets, none where they do not open.
 func (s *Store) Endpoint(ctx context.Context, tenant, id string) (Endpoint, error) {
 	e, err := s.endpoint(s.reader(ctx), tenant, id)
 	if err != nil {

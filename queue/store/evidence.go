@@ -63,35 +63,65 @@ func (s *Store) evidence(ctx context.Context, tenant, itemID string) ([]Evidence
 		})
 }
 
-// sealNote seals what a person wrote about an item; nothing when the item's
+// sealNote seals what a reviewer wrote about an item; nothing when the item's
 // key is gone, for then there is nothing to seal it under.
 func (s *Store) sealNote(t *tx, itemID, about, note string) ([]byte, error) {
 	if note == "" {
 		return []byte{}, nil
 	}
-	var key []byte
-	err := t.one("SELECT wrapped FROM item_secrets WHERE item_id = $1", args(itemID), &key)
-	if errors.Is(err, ErrNotFound) {
-		return []byte{}, nil
-	}
-	if err != nil {
-		return nil, err
+	key, err := t.keyOf(itemID)
+	if err != nil || key == nil {
+		return []byte{}, err
 	}
 	return s.keyring.Seal(key, noteAAD(itemID, about), []byte(note))
 }
 
+// sealFlag seals what a reporter or an appellant wrote about an item, so that it
+// goes with the item's content. Where that is gone already it is sealed under a
+// key of its own, which is returned wrapped: who is promised a look is read.
+func (s *Store) sealFlag(t *tx, itemID, about, note string) (own, sealed []byte, err error) {
+	if note == "" {
+		return nil, []byte{}, nil
+	}
+	key, err := t.keyOf(itemID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if key == nil {
+		if own, err = s.keyring.NewKey(); err != nil {
+			return nil, nil, err
+		}
+		key = own
+	}
+	sealed, err = s.keyring.Seal(key, noteAAD(itemID, about), []byte(note))
+	return own, sealed, err
+}
+
+// keyOf returns the item's wrapped key, nil when it is gone.
+func (t *tx) keyOf(itemID string) (key []byte, err error) {
+	err = t.one("SELECT wrapped FROM item_secrets WHERE item_id = $1", args(itemID), &key)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return key, err
+}
+
 // openNote is the reverse of sealNote; a note that is gone is empty.
 func (s *Store) openNote(t *tx, itemID, about string, sealed []byte) (string, error) {
+	return s.openFlag(t, itemID, about, nil, sealed)
+}
+
+// openFlag is the reverse of sealFlag; a note that is gone is empty.
+func (s *Store) openFlag(t *tx, itemID, about string, own, sealed []byte) (string, error) {
 	if len(sealed) == 0 {
 		return "", nil
 	}
-	var key []byte
-	err := t.one("SELECT wrapped FROM item_secrets WHERE item_id = $1", args(itemID), &key)
-	if errors.Is(err, ErrNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
+	key := own
+	if key == nil {
+		var err error
+		if key, err = t.keyOf(itemID); err != nil || key == nil {
+			return "", err
+		}
 	}
 	plain, err := s.keyring.Open(key, noteAAD(itemID, about), sealed)
 	return string(plain), err

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -120,34 +121,38 @@ func (g *group) gather(batch []*errand) []*errand {
 // commit runs a batch in one transaction and leaves each errand's error. At
 // first the errands run bare: a savepoint for each costs a copy of every page
 // it touches, and hardly any errand fails after it wrote. When one does, all
-// of it is rolled back and run again with savepoints.
+// of it is rolled back and run again with savepoints. After a full disk and the
+// like there may be no transaction to go on with: whoever met it keeps the
+// error, and the others run again without it.
 func (g *group) commit(batch []*errand) {
-	if g.attempt(batch, false) {
-		return
+	for savepoints := false; len(batch) > 0; savepoints = true {
+		batch = g.attempt(batch, savepoints)
 	}
-	g.attempt(batch, true)
 }
 
-// attempt reports false when the batch must run again with savepoints; then
-// nothing of it was done.
-func (g *group) attempt(batch []*errand, savepoints bool) bool {
+// attempt returns the errands that must run again with savepoints; then nothing
+// of theirs was done.
+func (g *group) attempt(batch []*errand, savepoints bool) (again []*errand) {
 	// one caller's cancellation must not interrupt what others wrote
 	base := &tx{ctx: context.Background(), on: g.conn, prepared: g.prepared, at: g.stamp()}
 	if _, err := base.exec("BEGIN IMMEDIATE"); err != nil {
 		fail(batch, fmt.Errorf("begin: %w", err))
-		return true
+		return nil
 	}
 	wrote := false
-	for _, e := range batch {
+	for i, e := range batch {
 		clean, err := g.one(base, e, savepoints)
-		if err == nil && !clean && len(batch) > 1 {
-			g.rollback(base)
-			return false
-		}
-		if err != nil || !clean {
-			fail(batch, err)
-			g.rollback(base)
-			return true
+		switch {
+		case err != nil:
+			fail(batch[i:i+1], err)
+			g.rollback()
+			return slices.Concat(batch[:i], batch[i+1:])
+		case !clean && len(batch) > 1:
+			g.rollback()
+			return batch
+		case !clean:
+			g.rollback()
+			return nil
 		}
 		wrote = wrote || e.tx != nil && e.tx.wrote
 	}
@@ -157,11 +162,11 @@ func (g *group) attempt(batch []*errand, savepoints bool) bool {
 	}
 	if _, err := base.exec(end); err != nil {
 		fail(batch, fmt.Errorf("commit: %w", err))
-		g.rollback(base)
-		return true
+		g.rollback()
+		return nil
 	}
 	g.tell(batch)
-	return true
+	return nil
 }
 
 // one runs one errand. It is clean unless the errand failed after it wrote and
@@ -175,12 +180,15 @@ func (g *group) one(base *tx, e *errand, savepoint bool) (clean bool, err error)
 	e.tx = &tx{ctx: base.ctx, on: base.on, prepared: base.prepared, at: base.at}
 	if !savepoint {
 		e.err = guarded(e.do, e.tx)
-		return e.err == nil || !e.tx.wrote, nil
+		return e.err == nil || !e.tx.wrote, e.tx.lost
 	}
 	if _, err := base.exec("SAVEPOINT errand"); err != nil {
 		return false, fmt.Errorf("savepoint: %w", err)
 	}
-	if e.err = guarded(e.do, e.tx); e.err != nil {
+	if e.err = guarded(e.do, e.tx); e.tx.lost != nil {
+		return false, e.tx.lost
+	}
+	if e.err != nil {
 		if _, err := base.exec("ROLLBACK TO errand"); err != nil {
 			return false, fmt.Errorf("roll back: %w", err)
 		}
@@ -203,8 +211,8 @@ func guarded(work func(*tx) error, t *tx) (err error) {
 
 // rollback ends the transaction if there still is one: after some errors
 // SQLite has ended it by itself.
-func (g *group) rollback(base *tx) {
-	_, _ = base.exec("ROLLBACK")
+func (g *group) rollback() {
+	_, _ = g.conn.ExecContext(context.Background(), "ROLLBACK")
 }
 
 // fail leaves err with everybody who has no error of their own.

@@ -3,10 +3,13 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // plainKeyring seals nothing; these tests write nothing that needs it.
@@ -78,6 +81,129 @@ func TestOneCallersFailureLeavesTheOthersWhole(t *testing.T) {
 	}
 }
 
+// together runs work in one batch, in this order, and returns each errand's error.
+func together(t *testing.T, s *Store, work ...func(*tx) error) []error {
+	t.Helper()
+	g := s.engine.(*lite).group
+	started, goOn := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() { _ = s.write(t.Context(), func(*tx) error { close(started); <-goOn; return nil }) })
+	<-started
+	errs := make([]error, len(work))
+	for i, w := range work {
+		e := &errand{ctx: t.Context(), do: w, done: make(chan struct{})}
+		if err := g.send(e); err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() { <-e.done; errs[i] = e.err })
+	}
+	close(goOn)
+	all.Wait()
+	return errs
+}
+
+// TestAFullDiskCostsOnlyWhoMetIt: SQLite then undoes the whole transaction by
+// itself, and what came behind would be committed statement by statement.
+func TestAFullDiskCostsOnlyWhoMetIt(t *testing.T) {
+	large := func(x *tx) error {
+		_, err := x.exec("INSERT INTO dead_letters (task_id, kind, reason, at) VALUES ('large', 'k', $1, 0)", strings.Repeat("x", 1<<20))
+		return err
+	}
+	boom := errors.New("boom")
+	for name, meets := range map[string]func(*tx) error{
+		"at its first write":           large,
+		"after it wrote":               func(x *tx) error { return errors.Join(bury(x, "before"), large(x)) },
+		"and takes no notice":          func(x *tx) error { _ = large(x); return nil },
+		"and writes on all the same":   func(x *tx) error { _ = large(x); return bury(x, "after") },
+		"and reads what there is then": func(x *tx) error { _ = large(x); var n int; return x.one("SELECT COUNT(*) FROM dead_letters", nil, &n) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openGroup(t)
+			err := s.write(t.Context(), func(x *tx) error {
+				var pages int
+				if err := x.one("PRAGMA page_count", nil, &pages); err != nil {
+					return err
+				}
+				return x.one(fmt.Sprintf("PRAGMA max_page_count = %d", pages), nil, &pages)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			errs := together(t, s,
+				func(x *tx) error { return bury(x, "first") },
+				meets,
+				func(x *tx) error { return errors.Join(bury(x, "half"), boom) },
+				func(x *tx) error { return errors.Join(bury(x, "last"), bury(x, "last of all")) },
+			)
+			if errs[0] != nil || !sqliteUndoes(errs[1]) || !errors.Is(errs[2], boom) || errs[3] != nil {
+				t.Errorf("got %v, want the full disk for the second alone", errs)
+			}
+			list, err := s.DeadLetters(t.Context(), 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, d := range list {
+				got = append(got, d.TaskID)
+			}
+			slices.Sort(got)
+			if want := []string{"first", "last", "last of all"}; !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q: each whole or not at all", got, want)
+			}
+			if err := s.Bury(t.Context(), "later", "k", "r"); err != nil {
+				t.Errorf("got %v, want the writer to go on", err)
+			}
+		})
+	}
+}
+
+func TestWhatIsMarkedAsSentIsMarkedWhenTheCommitRunsAgain(t *testing.T) {
+	s := openGroup(t)
+	var ids []int64
+	err := s.write(t.Context(), func(x *tx) error {
+		for i := range 150 {
+			if err := x.post(SubjectItem, fmt.Sprint("item", i), "judge", "text", x.at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tasks, err := s.PendingTasks(t.Context(), 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range tasks {
+		ids = append(ids, k.ID)
+	}
+	g := s.engine.(*lite).group
+	started, goOn := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() { _ = s.write(t.Context(), func(*tx) error { close(started); <-goOn; return nil }) })
+	<-started
+	all.Go(func() {
+		if err := s.MarkSent(t.Context(), ids); err != nil {
+			t.Error(err)
+		}
+	})
+	for len(g.work) < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	all.Go(func() {
+		_ = s.write(t.Context(), func(x *tx) error { return errors.Join(bury(x, "x"), errors.New("boom")) })
+	})
+	for len(g.work) < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	close(goOn)
+	all.Wait()
+	if waiting, sent, err := s.OutboxDepth(t.Context()); err != nil || waiting != 0 || sent != len(ids) {
+		t.Errorf("got %d waiting and %d sent, %v, want all %d sent", waiting, sent, err, len(ids))
+	}
+}
+
 func TestAClosedStoreRefusesWork(t *testing.T) {
 	s := openGroup(t)
 	if err := s.Close(); err != nil {
@@ -94,7 +220,7 @@ func TestAClosedStoreRefusesWork(t *testing.T) {
 func TestTheWriterSyncsEveryCommit(t *testing.T) {
 	s := openGroup(t)
 	err := s.write(t.Context(), func(x *tx) error {
-		for pragma, want := range map[string]string{"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "busy_timeout": "10000"} {
+		for pragma, want := range map[string]string{"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "busy_timeout": "10000", "secure_delete": "1"} {
 			var got string
 			if err := x.one("PRAGMA "+pragma, nil, &got); err != nil || got != want {
 				t.Errorf("%s: got %s, %v, want %s", pragma, got, err, want)

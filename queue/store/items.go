@@ -111,19 +111,20 @@ func scanItem(row scanner, more ...any) (it Item, err error) {
 }
 
 // itemQuery reads items with their verdict, newest case and the last closing
-// vote that stands.
-const itemQuery = "SELECT " + itemColumns + `, COALESCE(v.body, ''),
+// vote that stands; one that kept what held (review.Keep) decided nothing.
+const itemQuery = "SELECT " + itemColumns + `, COALESCE(v.body, ''), COALESCE(v.severity, 0),
 	COALESCE((SELECT MAX(c.id) FROM cases c WHERE c.item_id = i.id), (SELECT k.case_id FROM case_copies k WHERE k.item_id = i.id), ''),
 	COALESCE(d.action, ''), COALESCE(d.at, 0)
 	FROM items i LEFT JOIN verdicts v ON v.item_id = i.id
-	LEFT JOIN votes d ON d.id = (SELECT MAX(o.id) FROM votes o WHERE o.closed_case = 1 AND o.undone_at = 0
+	LEFT JOIN votes d ON d.id = (SELECT MAX(o.id) FROM votes o WHERE o.closed_case = 1 AND o.undone_at = 0 AND o.action <> 'keep'
 		AND (o.item_id = i.id OR o.id = (SELECT k.vote_id FROM case_copies k WHERE k.item_id = i.id)))`
 
 func scanItemVerdict(row scanner) (Item, error) {
 	var verdict, caseID string
 	var decided Decision
+	var severity int
 	var at int64
-	it, err := scanItem(row, &verdict, &caseID, &decided.Action, &at)
+	it, err := scanItem(row, &verdict, &severity, &caseID, &decided.Action, &at)
 	if err != nil {
 		return Item{}, err
 	}
@@ -133,7 +134,7 @@ func scanItemVerdict(row scanner) (Item, error) {
 		it.Decision = &decided
 	}
 	if verdict != "" {
-		it.Verdict = &pipeline.Verdict{}
+		it.Verdict = &pipeline.Verdict{Unjudged: severity} // the body names only its labels'
 		err = json.Unmarshal([]byte(verdict), it.Verdict)
 	}
 	return it, err

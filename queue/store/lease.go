@@ -102,6 +102,9 @@ func (s *Store) fillPeople(r *tx, it *pipeline.Item) (err error) {
 	if err := s.fillAges(r, it); err != nil {
 		return err
 	}
+	if it.Audience != pipeline.AudienceDirect { // others than the recipients see it too
+		return nil
+	}
 	to := make([]string, len(it.Recipients))
 	for i, p := range it.Recipients {
 		to[i] = p.ID

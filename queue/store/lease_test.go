@@ -47,6 +47,13 @@ func TestALeaseCarriesAllThatJudgingNeeds(t *testing.T) {
 		if l = w.claim(w.accept(home)); l.Item.ToGuardian {
 			t.Error("got ToGuardian though somebody else listens")
 		}
+		for _, seen := range []pipeline.Audience{pipeline.AudienceGroup, pipeline.AudiencePublic} {
+			home = w.message("hi mum, and whoever reads " + string(seen))
+			home.Recipients, home.Audience = []pipeline.Person{{ID: "mum"}}, seen
+			if l = w.claim(w.accept(home)); l.Item.ToGuardian {
+				t.Errorf("got ToGuardian for a %s post that names the guardian", seen)
+			}
+		}
 	})
 }
 

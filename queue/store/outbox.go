@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -87,12 +88,10 @@ func (s *Store) pendingTasks(ctx context.Context, limit int) (list []Task, err e
 // MarkSent records that the tasks with these outbox ids are in the queue.
 func (s *Store) MarkSent(ctx context.Context, sent []int64) error {
 	err := s.write(ctx, func(t *tx) error {
-		for len(sent) > 0 {
-			n := min(len(sent), 100)
-			if err := t.markSent(sent[:n]); err != nil {
+		for some := range slices.Chunk(sent, 100) {
+			if err := t.markSent(some); err != nil {
 				return err
 			}
-			sent = sent[n:]
 		}
 		return nil
 	})
@@ -152,8 +151,9 @@ const (
 	sweepRenditions = `UPDATE outbox SET sent_at = 0, claimed_until = 0, due_at = CAST($1 AS BIGINT), generation = generation + 1
 		WHERE stage = 'render' AND sent_at > 0 AND sent_at <= CAST($1 AS BIGINT) - CAST($2 AS BIGINT) * 12 * (generation + 1)`
 	sweepDeliveries = `UPDATE outbox SET sent_at = 0, claimed_until = 0, due_at = CAST($1 AS BIGINT), generation = generation + 1
-		WHERE subject = 'delivery' AND sent_at > 0 AND sent_at <= CAST($1 AS BIGINT) - CAST($2 AS BIGINT) * 2
-		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.id = outbox.ref AND d.state = 'pending' AND d.due_at <= CAST($1 AS BIGINT) AND d.lease_until <= CAST($1 AS BIGINT))`
+		WHERE subject = 'delivery' AND sent_at > 0 AND sent_at <= CAST($1 AS BIGINT) - CAST($2 AS BIGINT)
+		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.id = outbox.ref AND d.state = 'pending' AND d.due_at <= CAST($1 AS BIGINT) AND d.lease_until <= CAST($1 AS BIGINT)
+			AND (d.lease_until > outbox.sent_at OR outbox.sent_at <= CAST($1 AS BIGINT) - CAST($2 AS BIGINT) * 2 * (outbox.generation + 1)))`
 	restoreItems = `INSERT INTO outbox (subject, ref, stage, queue, due_at)
 		SELECT 'item', i.id, i.stage, i.queue, CAST($1 AS BIGINT) FROM items i
 		WHERE i.ending = '' AND i.state = 'pending' AND i.received_at <= CAST($1 AS BIGINT) - CAST($2 AS BIGINT) AND i.lease_until <= CAST($1 AS BIGINT)

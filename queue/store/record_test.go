@@ -70,6 +70,48 @@ func TestContentGoesWhenItsTimeHasPassed(t *testing.T) {
 	})
 }
 
+func TestNothingIsPutUnderHoldWhoseContentIsGone(t *testing.T) {
+	both(t, func(w *world) {
+		purged, _ := w.judged(allowed())
+		kept, _ := w.judged(allowed())
+		w.must(w.SetHold(t.Context(), w.tenant, kept, true, "police", "test"))
+		w.clock.pass(31 * 24 * time.Hour)
+		_, err := w.Purge(t.Context(), 100)
+		w.must(err)
+		w.must(w.SetHold(t.Context(), w.tenant, kept, true, "police again", "test"))
+		w.must(w.SetHold(t.Context(), w.tenant, kept, false, "over", "test"))
+		erased := w.message("gone")
+		erased.Sender.ID = "ben"
+		gone := w.accept(erased)
+		_, err = w.EraseAccount(t.Context(), w.tenant, "ben", "test")
+		w.must(err)
+		for name, id := range map[string]string{"purged": purged, "erased": gone} {
+			for _, tenant := range []string{w.tenant, ""} {
+				if err := w.SetHold(t.Context(), tenant, id, true, "police", "test"); !errors.Is(err, store.ErrErased) {
+					t.Errorf("%s: got %v, want ErrErased", name, err)
+				}
+			}
+			if w.item(id).Hold {
+				t.Errorf("%s: got it under hold", name)
+			}
+			w.must(w.SetHold(t.Context(), w.tenant, id, false, "over", "test"))
+			if err := w.SetHold(t.Context(), "ten_other", id, true, "police", "test"); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("%s: got %v for another tenant, want ErrNotFound", name, err)
+			}
+		}
+		if err := w.SetHold(t.Context(), w.tenant, "item_none", true, "police", "test"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("got %v for no item, want ErrNotFound", err)
+		}
+		log, err := w.AuditLog(t.Context(), w.tenant, 0, 100)
+		w.must(err)
+		for _, e := range log {
+			if e.Act == "item.hold" && e.Subject != kept {
+				t.Errorf("got %+v in the audit log, want no hold that was not placed", e)
+			}
+		}
+	})
+}
+
 func TestEveryTransitionOutsideTheTableIsRefused(t *testing.T) {
 	legal := map[[2]store.State]bool{
 		{store.Pending, store.Judged}: true, {store.Judged, store.Closed}: true, {store.Judged, store.InReview}: true, {store.Judged, store.Quarantined}: true,

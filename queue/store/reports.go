@@ -10,8 +10,9 @@ import (
 	"nightlight/queue/review"
 )
 
-// Report attaches a flag to the item's open case, or opens one. The same
-// reporter flags an item once: the second time returns the same case.
+// Report attaches a flag to the item's open case, or opens one, at least as
+// grave as what is known of the item. The same reporter flags an item once: the
+// second time returns the same case.
 func (s *Store) Report(ctx context.Context, r review.Report) (caseID string, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		caseID, err = s.flag(t, flagged{tenant: r.Tenant, itemID: r.ItemID, kind: review.KindReport, by: r.Reporter, label: r.Label, note: r.Note,
@@ -24,11 +25,13 @@ func (s *Store) Report(ctx context.Context, r review.Report) (caseID string, err
 	return caseID, nil
 }
 
-// appealSeverity places an appeal: nobody is in danger, somebody waits.
+// appealSeverity is the least of an appeal: nobody is in danger, somebody
+// waits. About something graver it is as grave as that.
 const appealSeverity = 1
 
-// Appeal asks for another look at a verdict. ErrConflict when the item has no
-// verdict yet; the same person's second appeal returns the same case.
+// Appeal asks for another look at a verdict, by others than who voted on the
+// item before. ErrConflict when the item has no verdict yet; the same person's
+// second appeal returns the same case.
 func (s *Store) Appeal(ctx context.Context, a review.Appeal) (caseID string, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		caseID, err = s.flag(t, flagged{tenant: a.Tenant, itemID: a.ItemID, kind: review.KindAppeal, by: a.By, note: a.Note,
@@ -77,28 +80,44 @@ func (s *Store) flag(t *tx, f flagged) (caseID string, err error) {
 	if f.label != "" {
 		reason += " of " + string(f.label)
 	}
-	caseID, err = s.openCase(t, newCase{tenant: f.tenant, itemID: f.itemID, kind: f.kind, reasons: []string{reason}, severity: f.severity,
-		priority: review.PriorityOf(f.severity), deadline: f.deadline, reports: 1})
+	n := newCase{tenant: f.tenant, itemID: f.itemID, kind: f.kind, reasons: []string{reason}, severity: f.severity, deadline: f.deadline, reports: 1}
+	if err := t.remember(&n); err != nil {
+		return "", err
+	}
+	caseID, err = s.openCase(t, n)
 	if err != nil {
 		return "", err
 	}
 	if err := t.render(f.itemID, t.at); err != nil {
 		return "", err
 	}
-	note, err := s.sealNote(t, f.itemID, string(f.kind)+f.by, f.note)
-	if err != nil {
-		return "", err
+	return caseID, s.keepFlag(t, f, caseID)
+}
+
+// keepFlag writes the report or appeal, with its words sealed.
+func (s *Store) keepFlag(t *tx, f flagged, caseID string) error {
+	// the item's row is ours until the end: its key must not go between sealing and writing
+	var state State
+	if err := t.one("UPDATE items SET hold = hold WHERE id = $1 RETURNING state", args(f.itemID), &state); err != nil {
+		return err
 	}
-	_, err = t.exec("INSERT INTO reports (item_id, kind, reporter, case_id, label, note, at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-		f.itemID, string(f.kind), f.by, caseID, string(f.label), note, t.at)
-	return caseID, err
+	if state == Erased {
+		return ErrErased
+	}
+	own, note, err := s.sealFlag(t, f.itemID, string(f.kind)+f.by, f.note)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec("INSERT INTO reports (item_id, kind, reporter, case_id, label, note, wrapped, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+		f.itemID, string(f.kind), f.by, caseID, string(f.label), note, own, t.at)
+	return err
 }
 
 // Note is what a reporter or an appellant wrote.
 type Note struct {
 	Kind  review.Kind // report or appeal
 	By    string
-	Label string
+	Label pipeline.Label // empty when none was named
 	Text  string
 	At    time.Time
 }
@@ -127,12 +146,12 @@ func (s *Store) notes(ctx context.Context, r review.Reviewer, caseID string) ([]
 	}
 	type sealedNote struct {
 		Note
-		sealed []byte
+		sealed, own []byte
 	}
-	rows, err := allOf(t, "SELECT kind, reporter, label, note, at FROM reports WHERE case_id = $1 ORDER BY at, reporter", args(caseID),
+	rows, err := allOf(t, "SELECT kind, reporter, label, note, wrapped, at FROM reports WHERE case_id = $1 ORDER BY at, reporter", args(caseID),
 		func(row scanner) (n sealedNote, err error) {
 			var at int64
-			err = row.Scan(&n.Kind, &n.By, &n.Label, &n.sealed, &at)
+			err = row.Scan(&n.Kind, &n.By, &n.Label, &n.sealed, &n.own, &at)
 			n.At = timeOf(at)
 			return n, err
 		})
@@ -142,7 +161,7 @@ func (s *Store) notes(ctx context.Context, r review.Reviewer, caseID string) ([]
 	list := make([]Note, len(rows))
 	for i, n := range rows {
 		list[i] = n.Note
-		if list[i].Text, err = s.openNote(t, c.ItemID, string(n.Kind)+n.By, n.sealed); err != nil {
+		if list[i].Text, err = s.openFlag(t, c.ItemID, string(n.Kind)+n.By, n.own, n.sealed); err != nil {
 			return nil, err
 		}
 	}

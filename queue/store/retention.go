@@ -22,26 +22,32 @@ func (r Retention) expiry(at int64, kind pipeline.Kind, a pipeline.Action) int64
 }
 
 // Purge destroys the keys of up to limit items whose time has passed and that
-// are not under hold, and puts their objects into the trash. It returns how
-// many. The item keeps its state, end and verdict; an item with an open case
-// keeps its content until that is decided.
+// are not under hold, and puts their objects into the trash; it does the same
+// to as many notes that came when the content was gone already, and it forgets
+// the receipts of old erasures. It returns how many items and notes. The item
+// keeps its state, end and verdict; an item with an open case keeps its content
+// and the notes on it until that is decided.
 func (s *Store) Purge(ctx context.Context, limit int) (n int, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		due, err := allOf(t, `UPDATE items SET purged_at = $1 WHERE id IN
 			(SELECT i.id FROM items i WHERE i.expires_at > 0 AND i.expires_at <= $1 AND i.purged_at = 0 AND i.hold = 0
 				AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.item_id = i.id AND c.state = 'open')
 				ORDER BY i.expires_at LIMIT $2`+t.lock.skip+`)
-			RETURNING id, media_key`, args(t.at, limit), scanPurged)
+			RETURNING id`, args(t.at, limit), scanText)
 		if err != nil {
 			return err
 		}
-		n = len(due)
-		for _, p := range due {
-			if _, err := t.destroy(p); err != nil {
-				return err
-			}
+		if err := t.destroy(due); err != nil {
+			return err
 		}
-		return nil
+		late, err := t.exec(`UPDATE reports SET note = $3, wrapped = NULL WHERE wrapped IS NOT NULL AND item_id IN
+			(SELECT i.id FROM `+lateNotes+` LIMIT $2)`, t.at, limit, []byte{})
+		if err != nil {
+			return err
+		}
+		n = len(due) + late
+		_, err = t.exec("DELETE FROM erasures WHERE at <= $1", t.at-receiptKept.Microseconds())
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("purge: %w", err)
@@ -49,44 +55,56 @@ func (s *Store) Purge(ctx context.Context, limit int) (n int, err error) {
 	return n, nil
 }
 
-// purged is an item whose content goes.
-type purged struct{ item, mediaKey string }
+// lateNotes are notes under keys of their own whose time has passed: that of
+// their item, which a decision about it begins anew.
+const lateNotes = `reports r JOIN items i ON i.id = r.item_id
+	WHERE r.wrapped IS NOT NULL AND i.purged_at > 0 AND i.hold = 0 AND i.expires_at > 0 AND i.expires_at <= $1
+	AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.item_id = i.id AND c.state = 'open')
+	ORDER BY i.expires_at`
 
-func scanPurged(row scanner) (p purged, err error) {
-	err = row.Scan(&p.item, &p.mediaKey)
-	return p, err
+// destroy erases the content of items: the keys first of all, then what they
+// sealed, and what was written about the items. The media objects go into the
+// trash.
+func (t *tx) destroy(items []string) error {
+	for _, trash := range [...]string{
+		"SELECT media_key, CAST($101 AS BIGINT) FROM evidence WHERE media_key <> '' AND item_id IN " + these,
+		"SELECT media_key, CAST($101 AS BIGINT) FROM items WHERE media_key <> '' AND id IN " + these,
+	} {
+		if _, err := t.execFor(items, "INSERT INTO media_trash (media_key, at) "+trash+" ON CONFLICT (media_key) DO NOTHING", t.at); err != nil {
+			return err
+		}
+	}
+	for _, gone := range [...]string{
+		"DELETE FROM item_secrets WHERE item_id IN ",
+		"DELETE FROM evidence WHERE item_id IN ",
+		"DELETE FROM uploads WHERE item_id IN ",
+		"DELETE FROM prints WHERE item_id IN ",
+		"DELETE FROM print_words WHERE item_id IN ",
+	} {
+		if _, err := t.execFor(items, gone+these); err != nil {
+			return err
+		}
+	}
+	for _, gone := range [...]string{
+		"UPDATE votes SET note = $101 WHERE item_id IN ",
+		"UPDATE reports SET note = $101, wrapped = NULL WHERE item_id IN ",
+	} {
+		if _, err := t.execFor(items, gone+these, []byte{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// destroy erases an item's content: the key first of all, then what it
-// sealed, and it returns the media objects that must be deleted.
-func (t *tx) destroy(p purged) (keys []string, err error) {
-	keys, err = allOf(t, "SELECT media_key FROM evidence WHERE item_id = $1 AND media_key <> ''", args(p.item), scanText)
-	if err != nil {
-		return nil, err
+// Scrub takes what was destroyed out of the database's own files too. In SQLite's
+// main file it is overwritten as it is deleted; the journal beside it, which
+// holds pages of before, is written back and cut to nothing. It fails when somebody
+// still reads from there, and may be tried again. On PostgreSQL it does nothing.
+func (s *Store) Scrub(ctx context.Context) error {
+	if err := s.scrub(ctx); err != nil {
+		return fmt.Errorf("scrub: %w", err)
 	}
-	if p.mediaKey != "" {
-		keys = append(keys, p.mediaKey)
-	}
-	for _, gone := range [...]string{
-		"DELETE FROM item_secrets WHERE item_id = $1",
-		"DELETE FROM evidence WHERE item_id = $1",
-		"DELETE FROM uploads WHERE item_id = $1",
-		"DELETE FROM prints WHERE item_id = $1",
-		"DELETE FROM print_words WHERE item_id = $1",
-	} {
-		if _, err := t.exec(gone, p.item); err != nil {
-			return nil, err
-		}
-	}
-	for _, gone := range [...]string{
-		"UPDATE votes SET note = $2 WHERE item_id = $1",
-		"UPDATE reports SET note = $2 WHERE item_id = $1",
-	} {
-		if _, err := t.exec(gone, p.item, []byte{}); err != nil {
-			return nil, err
-		}
-	}
-	return keys, t.discard(keys...)
+	return nil
 }
 
 // discard puts media objects into the trash.
@@ -127,7 +145,7 @@ func (s *Store) Trashed(ctx context.Context, keys []string) error {
 // Overdue is how long the oldest of each has outlived its time; 0 when there is
 // none.
 type Overdue struct {
-	Content time.Duration // of items, without those that a hold or an open case keeps
+	Content time.Duration // of items and notes, without those that a hold or an open case keeps
 	Uploads time.Duration // that no item took
 	Objects time.Duration // in the trash
 }
@@ -146,6 +164,7 @@ func (s *Store) Overdue(ctx context.Context) (late Overdue, err error) {
 	}{
 		{`SELECT i.expires_at FROM items i WHERE i.expires_at > 0 AND i.expires_at <= $1 AND i.purged_at = 0 AND i.hold = 0
 			AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.item_id = i.id AND c.state = 'open') ORDER BY i.expires_at LIMIT 1`, &late.Content},
+		{"SELECT i.expires_at FROM " + lateNotes + " LIMIT 1", &late.Content},
 		{"SELECT expires_at FROM uploads WHERE item_id IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT 1", &late.Uploads},
 		{"SELECT at FROM media_trash WHERE at <= $1 ORDER BY at LIMIT 1", &late.Objects},
 	} {
@@ -157,18 +176,21 @@ func (s *Store) Overdue(ctx context.Context) (late Overdue, err error) {
 		if err != nil {
 			return Overdue{}, fmt.Errorf("measure what is overdue: %w", err)
 		}
-		*oldest.into = time.Duration(now-since) * time.Microsecond
+		*oldest.into = max(*oldest.into, time.Duration(now-since)*time.Microsecond)
 	}
 	return late, nil
 }
 
 // SetHold puts an item under legal hold, or lifts it. why is a short fixed
-// word for the audit log.
+// word for the audit log. ErrErased when there is no content left to keep.
 func (s *Store) SetHold(ctx context.Context, tenant, itemID string, hold bool, why, by string) error {
 	err := s.write(ctx, func(t *tx) error {
 		var owner string
-		err := t.one("UPDATE items SET hold = $3 WHERE id = $2 AND ($1 = '' OR tenant = $1) RETURNING tenant",
+		err := t.one("UPDATE items SET hold = $3 WHERE id = $2 AND ($1 = '' OR tenant = $1) AND ($3 = 0 OR purged_at = 0) RETURNING tenant",
 			args(tenant, itemID, flag(hold)), &owner)
+		if errors.Is(err, ErrNotFound) {
+			return t.whyNoHold(tenant, itemID)
+		}
 		if err != nil {
 			return err
 		}
@@ -178,4 +200,12 @@ func (s *Store) SetHold(ctx context.Context, tenant, itemID string, hold bool, w
 		return fmt.Errorf("hold item %s: %w", itemID, err)
 	}
 	return nil
+}
+
+func (t *tx) whyNoHold(tenant, itemID string) error {
+	var id string
+	if err := t.one("SELECT id FROM items WHERE id = $2 AND ($1 = '' OR tenant = $1)", args(tenant, itemID), &id); err != nil {
+		return err
+	}
+	return ErrErased
 }

@@ -47,8 +47,8 @@ type Options struct {
 	MaxDeliveries int
 	// CaseLease is how long a reviewer holds a case (default review.LeaseFor).
 	CaseLease time.Duration
-	// Undo is how long a decision waits before it has effect (default
-	// review.UndoFor; negative: none).
+	// Undo is how long a decision waits before it has effect, and how long
+	// nobody else is given its case (default review.UndoFor; negative: none).
 	Undo time.Duration
 	// SevereViewsPerHour caps a reviewer (default review.SevereViewsPerHour).
 	SevereViewsPerHour int
@@ -108,6 +108,7 @@ type engine interface {
 	// now is the time that leases are measured by.
 	now(ctx context.Context) (int64, error)
 	migrate(ctx context.Context) error
+	scrub(ctx context.Context) error
 	ping(ctx context.Context) error
 	close() error
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,7 +20,8 @@ type tx struct {
 	at       int64       // the transaction's time in microseconds; 0 for readers
 	lock     dialect
 	woke     bool
-	wrote    bool // whether any row was changed
+	wrote    bool  // whether any row was changed
+	lost     error // of SQLite: it may have undone the whole transaction, and nothing may follow it
 	after    []func()
 }
 
@@ -37,6 +39,9 @@ type dialect struct {
 
 // exec runs a statement and returns how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int, error) {
+	if t.lost != nil {
+		return 0, t.lost
+	}
 	var done sql.Result
 	var err error
 	if st := t.statement(query); st != nil {
@@ -45,15 +50,57 @@ func (t *tx) exec(query string, args ...any) (int, error) {
 		done, err = t.on.ExecContext(t.ctx, query, args...)
 	}
 	if err != nil {
-		return 0, known(err)
+		return 0, t.known(err)
 	}
 	n, err := done.RowsAffected()
 	t.wrote = t.wrote || n > 0
 	return int(n), err
 }
 
+// execFor runs a statement for all ids, which it names as these, and returns
+// how many rows it changed. What comes behind the ids is $101 and so on. A list
+// is filled up with its last id, so that one text serves every length.
+func (t *tx) execFor(ids []string, query string, more ...any) (n int, err error) {
+	for some := range slices.Chunk(ids, theseMany) {
+		changed, err := t.exec(query, argsFor(some, more)...)
+		if err != nil {
+			return n, err
+		}
+		n += changed
+	}
+	return n, nil
+}
+
+// textsFor is execFor for a statement that returns one text a row.
+func (t *tx) textsFor(ids []string, query string, more ...any) (all []string, err error) {
+	for some := range slices.Chunk(ids, theseMany) {
+		got, err := allOf(t, query, argsFor(some, more), scanText)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, got...)
+	}
+	return all, nil
+}
+
+func argsFor(some []string, more []any) []any {
+	a := make([]any, 0, theseMany+len(more))
+	for i := range theseMany {
+		a = append(a, some[min(i, len(some)-1)])
+	}
+	return append(a, more...)
+}
+
+const theseMany = 100
+
+// these is ($1,…,$100).
+var these = places(1, theseMany)
+
 // one scans a single row; none gives ErrNotFound.
 func (t *tx) one(query string, args []any, into ...any) error {
+	if t.lost != nil {
+		return t.lost
+	}
 	var row *sql.Row
 	if st := t.statement(query); st != nil {
 		row = st.QueryRowContext(t.ctx, args...)
@@ -62,11 +109,14 @@ func (t *tx) one(query string, args []any, into ...any) error {
 	}
 	err := row.Scan(into...)
 	t.wrote = t.wrote || (changes(query) && !errors.Is(err, sql.ErrNoRows))
-	return known(err)
+	return t.known(err)
 }
 
 // each calls scan for every row.
 func (t *tx) each(query string, args []any, scan func(row scanner) error) error {
+	if t.lost != nil {
+		return t.lost
+	}
 	var rows *sql.Rows
 	var err error
 	if st := t.statement(query); st != nil {
@@ -75,7 +125,7 @@ func (t *tx) each(query string, args []any, scan func(row scanner) error) error 
 		rows, err = t.on.QueryContext(t.ctx, query, args...)
 	}
 	if err != nil {
-		return known(err)
+		return t.known(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -84,7 +134,7 @@ func (t *tx) each(query string, args []any, scan func(row scanner) error) error 
 			return err
 		}
 	}
-	return known(rows.Err())
+	return t.known(rows.Err())
 }
 
 // allOf returns every row that a query gives.
@@ -140,6 +190,15 @@ func (t *tx) statement(query string) *sql.Stmt {
 
 // args spares the reader a []any at each call of one and each.
 func args(a ...any) []any { return a }
+
+// known is the driver's error as callers know it. One that may have undone the
+// transaction is kept: statements behind it would be committed each by itself.
+func (t *tx) known(err error) error {
+	if t.lost == nil && sqliteUndoes(err) {
+		t.lost = err
+	}
+	return known(err)
+}
 
 // known turns a driver's error into the sentinel that callers act on.
 func known(err error) error {

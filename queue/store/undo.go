@@ -11,10 +11,10 @@ import (
 
 // Undo takes the reviewer's newest vote on a case back within Options.Undo,
 // opens the case again and leases it to them, or leaves it to the seniors to
-// whom it was handed meanwhile. What has not gone out yet is
-// recalled; what has is followed by an item.reversed event. ErrTooLate after
-// the window and when the item was erased meanwhile, ErrConflict when somebody
-// voted after them.
+// whom it was handed meanwhile. What has not gone out yet is recalled; what has
+// is followed by an item.reversed event, and NoticesGone lists the notices among
+// it. ErrTooLate after the window and when the item was erased meanwhile,
+// ErrConflict when somebody voted after them.
 func (s *Store) Undo(ctx context.Context, r review.Reviewer, caseID string) (l review.Lease, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		l, err = s.undo(t, r, caseID)
@@ -24,6 +24,35 @@ func (s *Store) Undo(ctx context.Context, r review.Reviewer, caseID string) (l r
 		return review.Lease{}, fmt.Errorf("undo decision on case %s: %w", caseID, err)
 	}
 	return l, nil
+}
+
+// NoticesGone lists the notices to guardians that votes on the case let go and
+// that were sent, or on their way, when the votes were taken back: no undo calls
+// them back.
+func (s *Store) NoticesGone(ctx context.Context, r review.Reviewer, caseID string) ([]review.Notice, error) {
+	t := s.reader(ctx)
+	r, err := t.mayRead(r)
+	if err == nil {
+		_, err = t.caseFor(r, caseID)
+	}
+	var list []review.Notice
+	if err == nil {
+		list, err = allOf(t, `SELECT d.notice FROM deliveries d
+			WHERE d.item_id IN (SELECT c.item_id FROM cases c WHERE c.id = $1 UNION ALL SELECT k.item_id FROM case_copies k WHERE k.case_id = $1)
+			AND d.vote_id IN (SELECT v.id FROM votes v WHERE v.case_id = $1 AND v.undone_at > 0)
+			AND d.stage = 'notify' AND d.state IN ('pending', 'done') ORDER BY d.id`, args(caseID),
+			func(row scanner) (n review.Notice, err error) {
+				var text string
+				if err := row.Scan(&text); err != nil {
+					return n, err
+				}
+				return n, json.Unmarshal([]byte(text), &n)
+			})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list notices gone of case %s: %w", caseID, err)
+	}
+	return list, nil
 }
 
 // lastVote is a vote with what it changed.

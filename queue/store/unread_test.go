@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -83,6 +84,32 @@ func TestAGuardianWhoseChannelsDoNotOpenIsStillBound(t *testing.T) {
 		if !slices.Contains(c.Reasons, "guardian not reached") {
 			t.Errorf("got %+v, want it before a reviewer", c)
 		}
+	})
+}
+
+func TestAnEndpointWhoseSecretsDoNotOpenComesWithoutAnyAndIsTriedAndGivenUp(t *testing.T) {
+	torn := storetest.NewTorn(t)
+	bothWith(t, store.Options{Keyring: torn, MaxDeliveries: 2}, func(w *world) {
+		e := w.endpoint()
+		w.judged(allowed())
+		torn.Tear(e.ID)
+		for i, want := range []store.DeliveryState{store.DeliveryPending, store.DeliveryDead} {
+			l := w.hold(w.only(e.ID).ID)
+			if l.Endpoint == nil || l.Endpoint.URL != e.URL || len(l.Endpoint.Secrets) != 0 {
+				t.Fatalf("try %d: got %+v, want the endpoint without secrets", i+1, l.Endpoint)
+			}
+			if got := w.try(l, store.Attempt{Channel: "webhook", ErrorClass: "secret", RetryIn: time.Second}); got != want {
+				t.Errorf("try %d: got %s, want %s", i+1, got, want)
+			}
+			w.clock.pass(time.Minute)
+		}
+		if got, err := w.Endpoint(t.Context(), w.tenant, e.ID); err != nil || got.URL != e.URL || len(got.Secrets) != 0 {
+			t.Errorf("got %+v, %v, want it without secrets", got, err)
+		}
+		if err := w.RotateSecret(t.Context(), w.tenant, "end_none", "whsec_b", "test"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("got %v for no endpoint, want ErrNotFound", err)
+		}
+		w.well()
 	})
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,9 +14,15 @@ import (
 // is shown; when it fails, show nothing. token must be the reviewer's live
 // lease, or empty for an auditor or a senior. ErrCapped when the reviewer saw
 // enough severe material for an hour; what they already opened stays open to
-// them.
+// them. A case that they hold and may not look at, because it has become severe
+// since, goes back to the queue.
 func (s *Store) View(ctx context.Context, r review.Reviewer, caseID, token, what string) error {
 	err := s.write(ctx, func(t *tx) error { return s.view(t, r, caseID, token, what) })
+	if errors.Is(err, ErrCapped) && token != "" {
+		if back := s.ReleaseCase(ctx, r, caseID, token, ""); back != nil && !errors.Is(back, ErrLost) {
+			err = errors.Join(err, back)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("view %s of case %s: %w", what, caseID, err)
 	}

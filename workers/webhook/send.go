@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 )
@@ -102,6 +103,9 @@ func (s *Sender) Send(ctx context.Context, m Message) (Answer, error) {
 	if err != nil {
 		if errors.Is(err, ErrAddress) {
 			return Answer{Elapsed: elapsed}, ErrAddress
+		}
+		if os.IsTimeout(err) {
+			return Answer{Elapsed: elapsed}, fmt.Errorf("%w: %w", ErrUnreachable, context.DeadlineExceeded)
 		}
 		return Answer{Elapsed: elapsed}, ErrUnreachable
 	}

@@ -115,6 +115,10 @@ func TestSend(t *testing.T) {
 		{"a 500 is a failure", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) }, ErrRefused},
 		{"a 410 ends the endpoint", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(410) }, ErrGone},
 		{"a cut connection is no answer", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, ErrUnreachable},
+		{"silence is a time-out", func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+		}, context.DeadlineExceeded},
 		{"an endless answer is cut off", func(w http.ResponseWriter, r *http.Request) {
 			block := make([]byte, 1<<16)
 			for range 1 << 10 {
@@ -133,6 +137,7 @@ func TestSend(t *testing.T) {
 			}))
 			defer srv.Close()
 			s := NewSender(local(t, srv))
+			s.client.Transport.(*http.Transport).ResponseHeaderTimeout = time.Second
 			_, err := s.Send(context.Background(), Message{ID: "m", URL: srv.URL, Body: []byte("{}"), Secrets: []string{NewSecret()}})
 			if !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)

@@ -12,9 +12,9 @@
   }
   const $ = (query, from = document) => from.querySelector(query);
   const all = (query, from = document) => [...from.querySelectorAll(query)];
-  const post = (path, fields) => fetch(path, {
+  const post = (path, fields, accept = "*/*") => fetch(path, {
     method: "POST", credentials: "same-origin", cache: "no-store", redirect: "error",
-    headers: { "X-Form-Token": document.body.dataset.form }, body: new URLSearchParams(fields),
+    headers: { "X-Form-Token": document.body.dataset.form, Accept: accept }, body: new URLSearchParams(fields),
   });
 
   // A second press of a button sends nothing twice.
@@ -40,13 +40,10 @@
       const h = Math.floor(n / 3600), m = Math.floor(n / 60) % 60;
       time.textContent = h > 0 ? `${h}:${two(m)}:${two(n % 60)}` : `${m}:${two(n % 60)}`;
       const late = left < 0;
-      if (late && !clock.classList.contains("late")) { clock.classList.add("late"); what.textContent = say.dataset.late; }
-      // spoken at the start, every five minutes and each of the last five
-      const minutes = late ? -1 : Math.floor(left / 60);
-      if (minutes !== said && (said === null || minutes < 5 || minutes % 5 === 0)) {
-        say.textContent = late ? say.dataset.late : say.dataset.minutes.replace("%d", minutes);
-        said = minutes;
-      }
+      if (late && !clock.classList.contains("late")) { clock.classList.add("late"); what.textContent = what.dataset.late; }
+      // spoken at the start, every five minutes before and after, and each of the last five
+      const minutes = Math.floor(n / 60), words = (late ? say.dataset.late : say.dataset.minutes).replace("%d", minutes);
+      if (words !== said && (said === null || minutes % 5 === 0 || (!late && minutes < 5))) say.textContent = said = words;
     };
     tick();
     setInterval(tick, 1000);
@@ -98,6 +95,17 @@
     setTimeout(settle, REST + 20);
   }
 
+  // A button that waits for the server is disabled, and so loses the focus. It
+  // gets it back only if it had it and nobody has moved on since.
+  const waiting = (button) => {
+    const had = document.activeElement === button;
+    button.disabled = true;
+    return (next) => {
+      button.disabled = false;
+      if (had && [null, document.body, button].includes(document.activeElement)) next.focus();
+    };
+  };
+
   // The plain picture: the server writes its audit line, then sends it.
   const show = $("[data-show]");
   if (show) {
@@ -112,7 +120,7 @@
     show.addEventListener("submit", async (event) => {
       event.preventDefault();
       if (plain) { put(plain.hidden); return; }
-      button.disabled = true;
+      const done = waiting(button);
       refused.hidden = true;
       try {
         const answer = await post(show.action, { token: $('input[name="token"]', show).value });
@@ -126,11 +134,45 @@
       } catch {
         refused.hidden = false;
       } finally {
-        button.disabled = false;
-        button.focus();
+        done(button);
       }
     });
   }
+
+  // The sound: the server writes its audit line, then sends it. It is mute at
+  // first and plays only when somebody starts it.
+  const listen = $("[data-listen]");
+  if (listen) {
+    const button = $("button", listen), refused = $("[data-refused]", listen), place = $("[data-sound]");
+    listen.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const done = waiting(button);
+      refused.hidden = true;
+      try {
+        const answer = await post(listen.action, { token: $('input[name="token"]', listen).value }, "audio/wav");
+        if (!answer.ok) throw new Error(String(answer.status));
+        const player = document.createElement("audio");
+        player.controls = player.muted = player.defaultMuted = player.disableRemotePlayback = true;
+        player.setAttribute("controlslist", "nodownload");
+        player.setAttribute("aria-label", place.dataset.sound);
+        player.src = URL.createObjectURL(await answer.blob());
+        place.prepend(player);
+        place.hidden = false;
+        listen.hidden = true;
+        done(player);
+      } catch {
+        refused.hidden = false;
+        done(button);
+      }
+    });
+  }
+  const play = () => {
+    const player = $("[data-sound] audio");
+    if (!player) return press("[data-listen] button");
+    if (player.paused) player.play();
+    else player.pause();
+    return true;
+  };
 
   // The heartbeat keeps the lease while somebody is there. When the case is
   // lost, its content goes.
@@ -187,18 +229,20 @@
     if (key === "escape" && menu()) { const one = menu(); one.open = false; $("summary", one).focus(); return true; }
     if (key === "escape" && writing(event.target)) { event.target.blur(); return true; }
     if (writing(event.target)) return false;
+    if (desk && !document.contains(desk)) return false; // the case is lost: every key is the browser's again
     if (key === "?" && help) { help.showModal(); return true; }
     if (key === "u") return press("#undo button");
     if (!desk) return key === "n" ? press("[data-next] button") : false;
     if (key === "v") return press("[data-show] button");
-    if (performance.now() - opened < REST || !document.contains(desk)) return /^[1-9senrg]$/.test(key) || key === "enter";
+    if (key === "l") return play();
+    if (performance.now() - opened < REST) return /^[1-9senrg]$/.test(key) || key === "enter";
     if (/^[1-9]$/.test(key)) {
       if (menu()) { const one = all("button", menu())[Number(key) - 1]; if (one) one.click(); return Boolean(one); }
       return pick(key);
     }
     if (key === "g" || key === "n") return pick(key);
     if (key === "s" || key === "e") return toggle(key);
-    if (key === "enter" && !event.target.closest("a, button, summary, dialog")) return press("[data-go]") || true;
+    if (key === "enter" && !event.target.closest("a, button, summary, dialog, audio")) return press("[data-go]") || true;
     return false;
   };
   addEventListener("keydown", (event) => {
