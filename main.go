@@ -336,7 +336,7 @@ func openRecord(ctx context.Context, f dataFlags) (*store.Store, *media.Keyring,
 	if dsn == "" {
 		dsn = "sqlite:" + filepath.Join(f.Data, "nightlight.db")
 	}
-	st, err := store.Open(ctx, dsn, store.Options{Keyring: media.NewVault(ring), WebhookQueue: queue.QueueEffects, NoticeQueue: queue.QueueNotices})
+	st, err := store.Open(ctx, dsn, store.Options{Keyring: media.NewVault(ring)})
 	if err != nil {
 		return nil, nil, fmt.Errorf("open database: %w", err)
 	}

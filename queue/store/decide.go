@@ -127,7 +127,7 @@ func (s *Store) decidedAlready(t *tx, r review.Reviewer, d review.Decision) (don
 	}, nil
 }
 
-// labelsOf is how a vote keeps its labels.
+// labelsOf is how a vote keeps its labels and tells of them: as a list, though it be empty.
 func labelsOf(d review.Decision) string {
 	if d.Labels == nil {
 		return "[]"
@@ -258,11 +258,7 @@ func (s *Store) keepItem(t *tx, c heldCase, d review.Decision, voteID string) er
 // publishDecision tells of a decision about one item: the endpoints, and the
 // guardians whose notices waited for it.
 func (s *Store) publishDecision(t *tx, c heldCase, d review.Decision, voteID, itemID string) error {
-	labels := d.Labels
-	if labels == nil {
-		labels = []pipeline.Label{}
-	}
-	payload := jsonOf(map[string]any{"case_id": c.ID, "action": d.Action, "labels": labels, "decision": voteID})
+	payload := jsonOf(map[string]any{"case_id": c.ID, "action": d.Action, "labels": json.RawMessage(labelsOf(d)), "decision": voteID})
 	event := Delivery{Tenant: c.Tenant, ItemID: itemID, CaseID: c.ID, PolicyVersion: "decision:" + voteID, Effect: EventResolved,
 		Urgency: pipeline.Soon, Payload: json.RawMessage(payload)}
 	if err := s.publish(t, event, t.at+s.options.Undo.Microseconds()); err != nil {

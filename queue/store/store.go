@@ -57,7 +57,7 @@ type Options struct {
 	// Retention says how long content is kept.
 	Retention Retention
 	// WebhookQueue and NoticeQueue name the queues of the outbox rows that
-	// Commit and Decide write (default "effects").
+	// Commit and Decide write (default "effects" and "notices").
 	WebhookQueue, NoticeQueue string
 }
 
@@ -82,7 +82,7 @@ func (o Options) defaults() Options {
 	o.Retention.AllowedText = cmp.Or(o.Retention.AllowedText, 30*24*time.Hour)
 	o.Retention.Blocked = cmp.Or(o.Retention.Blocked, 30*24*time.Hour)
 	o.WebhookQueue = cmp.Or(o.WebhookQueue, "effects")
-	o.NoticeQueue = cmp.Or(o.NoticeQueue, "effects")
+	o.NoticeQueue = cmp.Or(o.NoticeQueue, "notices")
 	return o
 }
 

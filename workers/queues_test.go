@@ -1,24 +1,26 @@
-package main
+package workers
 
 import (
-	"context"
-	"net/http/httptest"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"nightlight/pipeline"
+	"nightlight/pipeline/media"
 	"nightlight/queue"
 	"nightlight/queue/review"
 	"nightlight/queue/store"
+	"nightlight/queue/store/storetest"
 )
 
+// The store names its queues by itself; these are the ones that are served.
 func TestWordToAGuardianAndWebhooksGoIntoQueuesOfTheirOwn(t *testing.T) {
 	ctx := t.Context()
-	st, _, err := openRecord(ctx, dataFlags{Data: t.TempDir()})
+	ring, err := media.NewKeyring("test", map[string][]byte{"test": make([]byte, 32)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer st.Close()
+	st := storetest.Open(t, "sqlite:"+filepath.Join(t.TempDir(), "record.db"), store.Options{Keyring: media.NewVault(ring)})
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -49,31 +51,5 @@ func TestWordToAGuardianAndWebhooksGoIntoQueuesOfTheirOwn(t *testing.T) {
 	}
 	if got[store.StageNotify] != queue.QueueNotices || got[store.StageDeliver] != queue.QueueEffects {
 		t.Errorf("got queues %v, want notices apart from webhooks", got)
-	}
-}
-
-func TestTheAddressOfWhoLogsInComesFromATrustedProxyAlone(t *testing.T) {
-	for name, tt := range map[string]struct {
-		trusted []string
-		want    string
-	}{
-		"no proxy is trusted":   {nil, "10.1.0.7"},
-		"another one is":        {[]string{"10.2.0.0/16"}, "10.1.0.7"},
-		"the one in between is": {[]string{"10.2.0.0/16", "10.1.0.7/32"}, "198.51.100.1"},
-	} {
-		r := httptest.NewRequest("GET", "/console/login", nil)
-		r.RemoteAddr = "10.1.0.7:4711"
-		r.Header.Set("X-Forwarded-For", "198.51.100.1")
-		h := &house{flags: serveFlags{TrustedProxy: tt.trusted}}
-		if got := h.consoleSettings().Address(r); got != tt.want {
-			t.Errorf("%s: got %q, want %q", name, got, tt.want)
-		}
-	}
-}
-
-func TestATrustedProxyThatIsNoNetworkIsWrongUse(t *testing.T) {
-	t.Setenv("NIGHTLIGHT_TRUSTED_PROXY", "127.0.0.0/8,proxy.example")
-	if got := run(context.Background(), []string{"api", "--data", t.TempDir()}); got != exitWrongUse {
-		t.Errorf("got exit code %d, want %d", got, exitWrongUse)
 	}
 }
