@@ -43,7 +43,10 @@ type Set struct {
 	Benign   bool              `yaml:"benign"`
 	Sample   int               `yaml:"sample"`
 	// Apart is a file of the same kind whose texts are left out.
-	Apart   string `yaml:"apart"`
+	Apart string `yaml:"apart"`
+	// Half is 1 or 2 for the texts of one half alone, 0 for all: which one a text
+	// is in depends on nothing but its words.
+	Half    int    `yaml:"half"`
 	Licence string `yaml:"licence"`
 }
 
@@ -101,19 +104,32 @@ func (s Set) Load(root, sets string) ([]Example, error) {
 		}
 		list = without(list, other)
 	}
-	return sample(list, s.Sample), nil
+	return sample(half(list, s.Half), s.Sample), nil
 }
 
-// without leaves out what stands in other too, but for case, width and space.
+// bare is a text as overlap checks know it: without case, width and white space.
+func bare(e Example) string {
+	return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(e.Text))), " ")
+}
+
+// without leaves out what stands in other too.
 func without(list, other []Example) []Example {
-	key := func(e Example) string {
-		return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(e.Text))), " ")
-	}
 	known := map[string]bool{}
 	for _, e := range other {
-		known[key(e)] = true
+		known[bare(e)] = true
 	}
-	return slices.DeleteFunc(list, func(e Example) bool { return known[key(e)] })
+	return slices.DeleteFunc(list, func(e Example) bool { return known[bare(e)] })
+}
+
+// half keeps the texts of half 1 or 2, so that equal ones stay together.
+func half(list []Example, which int) []Example {
+	if which == 0 {
+		return list
+	}
+	return slices.DeleteFunc(list, func(e Example) bool {
+		sum := sha256.Sum256([]byte("half\x00" + bare(e)))
+		return 1+int(sum[0]&1) != which
+	})
 }
 
 // sample keeps n examples chosen by a hash of their text, so that the choice

@@ -1,13 +1,12 @@
 package eval
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"golang.org/x/text/unicode/norm"
 
 	"nightlight/pipeline"
 )
@@ -31,17 +30,12 @@ func corpus(t *testing.T, folders ...string) map[string]string {
 					continue // context-free comment lines do not exist; TestTheOwnCorpus reads all
 				}
 				if len(e.Context) == 0 {
-					seen[fold(e.Text)] = filepath.Base(f)
+					seen[bare(e)] = filepath.Base(f)
 				}
 			}
 		}
 	}
 	return seen
-}
-
-// fold is the identity of a text in every overlap check.
-func fold(s string) string {
-	return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(s))), " ")
 }
 
 func TestTheOwnTestSeedsCoverEveryLabelAndAreWellFormed(t *testing.T) {
@@ -151,6 +145,37 @@ func TestTheGateSeesAWorseRun(t *testing.T) {
 	}
 	if _, err := Gate(nil, good); err == nil {
 		t.Error("an old run without a figure lets everything pass")
+	}
+}
+
+func TestTheHalvesOfASetShareNoWordsAndLoseNone(t *testing.T) {
+	dir := t.TempDir()
+	var lines strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&lines, "message %d\tham\nMESSAGE  %d\tham\n", i, i)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "set.txt"), []byte(lines.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in, n := map[string]int{}, 0
+	for which := 1; which <= 2; which++ {
+		list, err := Set{Name: "mine", Kind: "tsv", Text: "0", Truth: "1", Path: "set.txt", Half: which}.Load("", dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list) < 120 {
+			t.Errorf("half %d has %d of 400 texts", which, len(list))
+		}
+		for _, e := range list {
+			if other, ok := in[bare(e)]; ok && other != which {
+				t.Errorf("%q is in both halves", e.Text)
+			}
+			in[bare(e)] = which
+		}
+		n += len(list)
+	}
+	if n != 400 {
+		t.Errorf("both halves have %d texts, want 400", n)
 	}
 }
 
