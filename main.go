@@ -1051,6 +1051,9 @@ func (c *scoreCommand) Run(ctx context.Context) error {
 	if examiner.Ear, _, err = c.ear(set); err != nil {
 		return err
 	}
+	for _, m := range set.Missing() {
+		fmt.Fprintln(os.Stderr, "nightlight: a model is missing; what it would judge is held or falls back:", m.Source)
+	}
 	s := score.Scorer{Examiner: examiner, Policy: policy, Parallel: cmp.Or(c.Parallel, runtime.NumCPU())}
 	var bad int
 	if files := append(c.MediaFiles, c.More...); len(files) > 0 {

@@ -228,8 +228,11 @@ func (c *policyCheck) rule(l Label, r Rule) {
 	if !slices.Contains([]string{"sender", "recipient", "youngest"}, r.About) {
 		c.wrong("want sender, recipient or youngest", at("about")...)
 	}
-	if r.Peers < 0 || r.Peers > 1 {
+	if !(r.Peers >= 0 && r.Peers <= 1) {
 		c.wrong("want 0..1", at("peers")...)
+	}
+	if len(r.Act) == 0 && (slices.Contains(TextLabels, l) || slices.Contains(ImageLabels, l)) {
+		c.wrong("names no action: whatever a model finds would pass", at("act")...)
 	}
 	for a, th := range r.Act {
 		c.thresholds(a, th, at("act", string(a)))
@@ -295,7 +298,7 @@ func (c *policyCheck) thresholds(a Action, th Thresholds, path []string) {
 		if !slices.Contains(AgeBands[:], b) {
 			c.wrong("is no age band", append(path, string(b))...)
 		}
-		if v <= 0 || v > 1 {
+		if !(v > 0 && v <= 1) { // nor NaN, which no score would ever reach
 			c.wrong("want a score above 0 and up to 1", append(path, string(b))...)
 		}
 	}

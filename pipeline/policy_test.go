@@ -21,6 +21,8 @@ func TestTheDefaultPolicyHasARuleForEveryLabelOfTheTaxonomy(t *testing.T) {
 
 func TestAPolicyMistakeIsNamedByLineAndField(t *testing.T) {
 	base := string(defaultPolicy)
+	_, spam, _ := strings.Cut(base, "  spam.flood:")
+	spamActs := spam[strings.Index(spam, "    act:"):strings.Index(spam, "    hear:")]
 	tests := []struct {
 		name, old, new, field, reason string
 	}{
@@ -28,6 +30,9 @@ func TestAPolicyMistakeIsNamedByLineAndField(t *testing.T) {
 		{"an unknown label", "  spam.flood:", "  spam.flud:", "labels.spam.flud", "no label"},
 		{"a missing label", "  spam.flood:", "  spam.flud:", "labels.spam.flood", "no rule"},
 		{"a threshold above one", `"3-7": 0.6, "8-11": 0.6, "12-14": 0.6, "15-17": 0.6, "adult": 0.8`, `"3-7": 0.6, "8-11": 0.6, "12-14": 0.6, "15-17": 0.6, "adult": 1.8`, "labels.spam.flood.act.warn.adult", "score"},
+		{"a threshold that is no number", `"3-7": 0.6, "8-11": 0.6, "12-14": 0.6, "15-17": 0.6, "adult": 0.8`, `"3-7": 0.6, "8-11": 0.6, "12-14": 0.6, "15-17": 0.6, "adult": .nan`, "labels.spam.flood.act.warn.adult", "score"},
+		{"a factor between peers that is no number", "    peers: 0.", "    peers: .nan # 0.", "labels.grooming.age_probe.peers", "0..1"},
+		{"a label whose findings all pass", spamActs, "    act: {}\n", "labels.spam.flood.act", "no action"},
 		{"a fault that allows", "fault: {action: hold", "fault: {action: allow", "fault.action", "never lets"},
 		{"a severity of nine", "severity: 0", "severity: 9", "labels.spam.flood.severity", "0..4"},
 		{"a hold that nobody looks at", "      - {who: reviewer, urgency: routine, from: hold}\n  unsupported.gore", "      - {who: guardian, urgency: routine, from: hold}\n  unsupported.gore", "labels.spam.flood", "no reviewer"},

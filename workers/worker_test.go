@@ -281,7 +281,7 @@ func TestWithoutTheModelWhatRulesFindUrgentGoesOutAtOnce(t *testing.T) {
 	}
 }
 
-func TestTheFallBackServesWhenTheBestModelFails(t *testing.T) {
+func TestWhenTheBestModelFailsTheFallBackReadsAndAPersonLooks(t *testing.T) {
 	b := newBench(t, fake{"best", func(context.Context, pipeline.Text) ([]pipeline.Signal, error) { return nil, errors.New("down") }})
 	b.Examiner.Fallback = says(pipeline.BullyingInsult, .6)
 	id := b.accept(t, pipeline.Item{})
@@ -289,8 +289,9 @@ func TestTheFallBackServesWhenTheBestModelFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	it := b.item(t, id)
-	if it.Verdict == nil || it.Verdict.Action != pipeline.Warn {
-		t.Errorf("got %+v, want a warning by the fall-back", it.Verdict)
+	if v := it.Verdict; v == nil || it.State != store.InReview || !slices.Contains(v.Reasons, "fault: error of best@1 → hold") ||
+		!slices.ContainsFunc(v.Signals, func(s pipeline.Signal) bool { return s.Label == pipeline.BullyingInsult && s.Score == .6 }) {
+		t.Errorf("got %s, %+v, want it held for a person with what the fall-back read", it.State, it.Verdict)
 	}
 }
 

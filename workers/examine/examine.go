@@ -39,8 +39,9 @@ type Eye struct {
 
 // Examiner holds the classifiers. It is immutable and safe for concurrent use.
 type Examiner struct {
-	// Text is the best text classifier; Fallback serves when it is nil or
-	// fails. Both nil is a fault on every text.
+	// Text is the best text classifier. Fallback serves when it is nil, and when
+	// it fails: then that is a fault, since the scores that hold were not tuned
+	// on Fallback. Both nil is a fault on every text.
 	Text, Fallback pipeline.TextClassifier
 	// Rules reads its own views of a text and is always asked.
 	Rules pipeline.TextClassifier
@@ -97,12 +98,15 @@ func (e *Examiner) views(ctx context.Context, t pipeline.Text) (pipeline.Finding
 		return pipeline.Findings{Faults: []pipeline.Fault{{Source: "text", Reason: "missing_model"}}}, nil
 	}
 	var failed error
+	var faults []pipeline.Fault
 	for _, c := range classifiers {
 		f, err := e.with(ctx, c, t)
 		if err == nil {
+			f.Faults = append(f.Faults, faults...)
 			return f, nil
 		}
 		failed = again(ctx, c.Ref(), err)
+		faults = append(faults, pipeline.Fault{Source: c.Ref().String(), Reason: "error"})
 	}
 	return pipeline.Findings{}, failed
 }
