@@ -64,7 +64,7 @@ cd "$here/../.."
 go run ./models/setup/pin
 go build -o "$work/nightlight" .
 ask() { "$work/nightlight" eval run --models . --sets "$data" "$@"; }
-"$work/nightlight" eval tune --models . --sets "$data" --everyday everyday-lccc --version "$(date +%F)" pipeline/policies/default.yaml
+"$work/nightlight" eval tune --models . --sets "$data" --everyday everyday-lccc,everyday-sms-en,everyday-sms-zh --version "$(date +%F)" pipeline/policies/default.yaml
 go build -o "$work/nightlight" .
 all="seeds evasion cold-test hatecheck edos-test benign-sms-en benign-sms-zh benign-lccc"
 ask --out "$work/encoder.results.json" $all

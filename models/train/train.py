@@ -11,7 +11,9 @@ the arithmetic of the graph that ships (export.py), so what rounding breaks is l
 Restarting with the same --out goes on from the last checkpoint.
 """
 import argparse
+import itertools
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -51,12 +53,16 @@ OWN = ("corpus", "hard", "contrast", "chat")
 # Of a distilled net's loss: the teachers' probabilities, the first one's pooled features, the labels themselves.
 SOFT, FEATURES, HARD = 1.0, 2.0, 0.3
 CHUNK = 48  # batches drawn, sorted by length and shuffled together
+# A further round draws our own texts by how much the net it begins with still misses: this much goes to one that it
+# knows well, 1 to one that it gets wrong and no more, since what is wrong by far may be a wrong label.
+KNOWN = .15
 
 
 class Stream:
     """Batches without end; batch k depends on the seed and k's chunk alone, so a run can resume."""
 
-    def __init__(self, rows, enc, stage, seed, views, size, steps):
+    def __init__(self, rows, enc, stage, seed, views, size, steps, need=None):
+        """need [rows]: how readily each is drawn among its likes; all alike without."""
         self.views, self.mix, self.chunks = views, MIX[stage], max(1, steps // CHUNK)
         self.enc, self.seed, self.size = enc, seed, size
         self.by = {}
@@ -68,6 +74,13 @@ class Stream:
         self.by_label = {}
         for r in self.by.get("corpus", []):
             self.by_label.setdefault(r.main, []).append(r)
+        self.labels, self.readily = sorted(self.by_label), {}
+        if need is not None:
+            share = {id(r): n for r, n in zip(rows, need)}
+            for name, some in [(n, self.by[n]) for n in OWN if n in self.by] + list(self.by_label.items()):
+                self.readily[name] = list(itertools.accumulate(share[id(r)] for r in some))
+            # Between alike and by how much there is to learn.
+            self.readily["labels"] = list(itertools.accumulate(math.sqrt(self.readily[n][-1]) for n in self.labels))
         self.calm = self.by["kdconv"] + self.by.get("chat", []) * 8
         self.cache = {}
 
@@ -79,8 +92,12 @@ class Stream:
     def draw(self, rng, share):
         src = rng.choices(self.names, share)[0]
         if src == "corpus":
-            return rng.choice(self.by_label[rng.choice(sorted(self.by_label))])
-        return rng.choice(self.by[src])
+            src = self.pick(rng, "labels", self.labels)
+            return self.pick(rng, src, self.by_label[src])
+        return self.pick(rng, src, self.by[src])
+
+    def pick(self, rng, name, some):
+        return rng.choices(some, cum_weights=self.readily.get(name))[0]
 
     def example(self, rng, share):
         r = self.draw(rng, share)
@@ -203,6 +220,20 @@ def inputs_of(rows, enc):
     return [tokenizer.arrange(enc.tokens(r.text), [(w, enc.tokens(t)) for w, t in r.context]) for r in rows]
 
 
+def needs(net, rows, enc, kept):
+    """[rows]: how readily a round draws each, 1 for what is not ours. What was seen before is kept in the file `kept`."""
+    known = json.load(open(kept)) if os.path.exists(kept) else {}
+    name = lambda r: data.key(r.text + "".join(w + t for w, t in r.context))
+    new = [r for r in rows if r.src in OWN and name(r) not in known]
+    for r, z in zip(new, predict(net, inputs_of(new, enc))):
+        asked = r.w >= 1
+        worst = np.logaddexp(0, np.where(r.y > 0, -z, z))[asked].max(initial=0)
+        known[name(r)] = round(min(1.0, KNOWN + float(worst)), 3)
+    with open(kept, "w") as f:
+        json.dump(known, f)
+    return [known[name(r)] if r.src in OWN else 1.0 for r in rows]
+
+
 def report(net, valid, enc, log):
     """Ranking on lines of authors who wrote nothing to train on, and on the public sets' own dev splits."""
     from sklearn.metrics import roc_auc_score
@@ -226,6 +257,21 @@ def report(net, valid, enc, log):
         score = predict(net, inputs_of(rows, enc))[:, bully if src == "cold-dev" else [INDEX["bullying.hate"]]].max(1)
         line[src] = round(float(roc_auc_score([r.label for r in rows], score)), 4)
     log(json.dumps(line))
+
+
+def faster_in_halves():
+    """Whether this processor multiplies bfloat16 faster than float32: that it can is not enough, some take twice as long."""
+    if not torch.cpu._is_avx512_bf16_supported():
+        return False
+    layer, x, took = torch.nn.Linear(384, 1536), torch.randn(2048, 384), {}
+    for halves in (False, True, False, True, False, True):
+        began = time.monotonic()
+        for _ in range(4):
+            with torch.autocast("cpu", torch.bfloat16, enabled=halves):
+                y = layer(x)
+            y.float().sum().backward()
+        took[halves] = min(took.get(halves, math.inf), time.monotonic() - began)
+    return took[True] < took[False]
 
 
 def main():
@@ -272,11 +318,15 @@ def main():
     last = f"{a.out}/last.pt"
     saved = torch.load(last, map_location="cpu") if os.path.exists(last) else None
     step = saved["step"] if saved else 0
+    need = None
+    if a.start:
+        need = needs(model.restore(torch.load(a.start, map_location="cpu"), len(pieces)), rows, enc, f"{a.out}/needs.json")
+        log("drawn fully", sum(n >= 1 for r, n in zip(rows, need) if r.src in OWN), "of", sum(r.src in OWN for r in rows), "own texts")
     # The processes are made before a GPU is asked for: they could not use it.
-    stream = Ahead(Stream(rows, enc, a.stage, a.seed, None, a.batch, a.steps), a.out, step // CHUNK, a.workers)
+    stream = Ahead(Stream(rows, enc, a.stage, a.seed, None, a.batch, a.steps, need), a.out, step // CHUNK, a.workers)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cuda.matmul.allow_tf32 = True
-    halves = device == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    halves = device == "cuda" or faster_in_halves()
 
     teachers = [model.restore(torch.load(t, map_location="cpu"), len(pieces)) for t in a.teachers.split(",") if t]
     for t in teachers:
