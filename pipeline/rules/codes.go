@@ -2,6 +2,7 @@ package rules
 
 import (
 	"strings"
+	"unicode"
 
 	"nightlight/pipeline"
 )
@@ -46,7 +47,17 @@ type part struct {
 	first, end int // of the run's digits
 	from, to   int // of the text
 	words      bool
+	loose      bool // the gap before it is
 }
+
+func (p part) size() int { return p.end - p.first }
+
+// usualGaps are the signs that people write into a number, two of them at most.
+// Other gaps are loose, and widestGap bounds them; …… is six signs.
+const (
+	usualGaps = " -.()_~、。/"
+	widestGap = 6
+)
 
 // numbers gives try what may be a number of six digits or more: each run of digits
 // as a whole, and where try refuses that, its parts and the parts that follow one
@@ -55,7 +66,7 @@ type part struct {
 func numbers(text string, try func(number) bool) {
 	var digitsBuffer [64]byte
 	var partsBuffer [16]part
-	digits, parts, gap := digitsBuffer[:0], partsBuffer[:0], 0
+	digits, parts, gap, loose := digitsBuffer[:0], partsBuffer[:0], 0, false
 	for i, r := range text {
 		d, size := digitOf(r), 1
 		if d == 0 && len(parts) == 0 {
@@ -67,39 +78,48 @@ func numbers(text string, try func(number) bool) {
 		switch {
 		case d != 0:
 			if last := len(parts) - 1; last < 0 || gap > 0 || parts[last].words != (r >= 0x80) {
-				parts = append(parts, part{first: len(digits), from: i, words: r >= 0x80})
+				parts = append(parts, part{first: len(digits), from: i, words: r >= 0x80, loose: loose})
 			}
 			digits = append(digits, d)
 			last := &parts[len(parts)-1]
-			last.end, last.to, gap = len(digits), i+size, 0
-		case (r == ' ' || r == '-' || r == '.' || r == '(' || r == ')' || r == '_' || r == '~' || r == '、' || r == '。' || r == '/') && gap < 2:
+			last.end, last.to, gap, loose = len(digits), i+size, 0, false
+		case gap < widestGap && (strings.ContainsRune(usualGaps+"\n", r) || unicode.IsPunct(r) || unicode.IsSymbol(r)):
 			gap++
+			loose = loose || gap > 2 || !strings.ContainsRune(usualGaps, r)
 		default:
 			within(digits, parts, try)
-			digits, parts, gap = digits[:0], parts[:0], 0
+			digits, parts, gap, loose = digits[:0], parts[:0], 0, false
 		}
 	}
 	within(digits, parts, try)
 }
 
-// within gives try the numbers of one run.
+// within gives try the numbers of one run: those without a loose gap, and of the
+// others only a mobile number's usual three parts.
 func within(digits []byte, parts []part, try func(number) bool) {
 	if len(digits) < 6 {
 		return
 	}
 	all := string(digits)
-	join := func(i, k int) number {
-		n := number{digits: all[parts[i].first:parts[k].end], from: parts[i].from, to: parts[k].to, alone: true}
-		for _, p := range parts[i : k+1] {
-			n.words = n.words || p.words
+	for from, i := 0, 1; i <= len(parts); i++ {
+		if i == len(parts) || parts[i].loose {
+			unbroken(all, parts[from:i], try)
+			from = i
 		}
-		const long = 3
-		if i > 0 && parts[i-1].end-parts[i-1].first >= long || k+1 < len(parts) && parts[k+1].end-parts[k+1].first >= long {
-			n.alone = false
-		}
-		return n
 	}
-	if len(digits) <= longestNumber && try(join(0, len(parts)-1)) || len(parts) == 1 {
+	for i := 0; i+3 <= len(parts); i++ {
+		if p := parts[i : i+3]; (p[1].loose || p[2].loose) && p[0].size() == 3 && p[1].size() == 4 && p[2].size() == 4 {
+			if n := join(all, parts, i, i+2); n.alone {
+				try(n)
+			}
+		}
+	}
+}
+
+// unbroken gives try the numbers of parts with no loose gap between them.
+func unbroken(all string, parts []part, try func(number) bool) {
+	count := parts[len(parts)-1].end - parts[0].first
+	if count < 6 || count <= longestNumber && try(join(all, parts, 0, len(parts)-1)) || len(parts) == 1 {
 		return
 	}
 	for i := 0; i < len(parts); i++ {
@@ -109,12 +129,43 @@ func within(digits []byte, parts []part, try func(number) bool) {
 		}
 		for k := last; k >= i && parts[k].end-parts[i].first >= 6; k-- {
 			oneByOne := parts[k].end-parts[i].first == k-i+1
-			if !oneByOne && parts[k].end-parts[i].first <= longestNumber && try(join(i, k)) {
+			if !oneByOne && parts[k].end-parts[i].first <= longestNumber && try(join(all, parts, i, k)) {
 				i = k
 				break
 			}
 		}
 	}
+}
+
+// join makes one number of the parts from i to k.
+func join(all string, parts []part, i, k int) number {
+	n := number{digits: all[parts[i].first:parts[k].end], from: parts[i].from, to: parts[k].to}
+	for _, p := range parts[i : k+1] {
+		n.words = n.words || p.words
+	}
+	const long = 3
+	n.alone = (i == 0 || parts[i-1].size() < long) && (k+1 == len(parts) || parts[k+1].size() < long)
+	return n
+}
+
+// grouped returns the digits of a number between its gaps, and the gaps. A change
+// of script alone is no gap.
+func grouped(number string) (digits, gaps []string) {
+	var group []byte
+	gap := 0
+	for i, r := range number {
+		d := digitOf(r)
+		if d == 0 && len(group) > 0 {
+			digits, group, gap = append(digits, string(group)), group[:0], i
+		}
+		if d != 0 && len(group) == 0 && i > 0 {
+			gaps = append(gaps, number[gap:i])
+		}
+		if d != 0 {
+			group = append(group, d)
+		}
+	}
+	return append(digits, string(group)), gaps
 }
 
 func digitOf(r rune) byte {
@@ -144,59 +195,6 @@ func digitOf(r rune) byte {
 		return '9'
 	}
 	return 0
-}
-
-// phones finds telephone numbers: mobile numbers of China however they are
-// spelt, and numbers with a country code or a North American shape.
-func phones(text string) []hit {
-	var hits []hit
-	numbers(text, func(n number) bool {
-		digits := n.digits
-		before := text[max(0, n.from-24):n.from]
-		after := text[n.to:min(len(text), n.to+12)]
-		plus := strings.HasSuffix(before, "+") || strings.HasSuffix(before, "+(")
-		score := 0.0
-		switch {
-		case mobile(digits), strings.HasPrefix(digits, "86") && mobile(digits[2:]), strings.HasPrefix(digits, "0086") && mobile(digits[4:]):
-			score = 0.8
-		case plus && len(digits) >= 9 && len(digits) <= 14 && !n.words:
-			score = 0.75
-		case n.alone && northAmerican(text[n.from:n.to]):
-			score = 0.65
-		default:
-			return false
-		}
-		if has(before, "单号", "订单", "快递", "编号", "客服", "order", "tracking", "isbn", "uid", "流水", "学号", "卡号", "热线", "举报") || strings.HasPrefix(after, "元") {
-			return true
-		}
-		if has(before, "我", "打给", "call", "text", "my", "mine", "me", "联系", "号码", "电话", "手机") {
-			score = min(score+0.1, 0.9)
-		}
-		label := pipeline.PrivacyGives
-		if has(before, "他的", "她的", "他电话", "她电话", "他手机", "她手机", "他妈", "她妈", "他家", "她家", "his ", "her ", "their ") {
-			label, score = pipeline.BullyingDoxxing, 0.6
-		}
-		hits = append(hits, hit{label, score, n.from, n.to})
-		return true
-	})
-	return hits
-}
-
-// northAmerican reports whether text is grouped as 415 555 0132 is, with a 1
-// before it or not.
-func northAmerican(text string) bool {
-	groups := strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
-	if len(groups) == 4 && groups[0] == "1" {
-		groups = groups[1:]
-	}
-	return len(groups) == 3 && len(groups[0]) == 3 && len(groups[1]) == 3 && len(groups[2]) == 4 && groups[0][0] >= '2' && groups[1][0] >= '2'
-}
-
-func mobile(digits string) bool {
-	if len(digits) != 11 || digits[0] != '1' || digits[1] < '3' {
-		return false
-	}
-	return strings.Trim(digits[3:], digits[3:4]) != "" // 138 and eight equal digits is an example
 }
 
 func has(text string, words ...string) bool {

@@ -121,9 +121,11 @@ func (r *Rules) view(found []pipeline.Signal, fired set, coded *uint64, v normal
 			if fired.has(int(id)) {
 				continue
 			}
-			if a, b, ok := r.rules[id].in(piece); ok {
-				fired.add(int(id))
-				found = append(found, span(r.rules[id].label, r.rules[id].score, Source, from+a, from+b))
+			if a, b, score := r.rules[id].in(piece); score > 0 {
+				if score == r.rules[id].score { // a later piece may leave no doubt
+					fired.add(int(id))
+				}
+				found = append(found, span(r.rules[id].label, score, Source, from+a, from+b))
 			}
 		}
 		hot.clear()

@@ -2,8 +2,10 @@ package rules
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"nightlight/pipeline"
@@ -67,6 +69,64 @@ func TestContactsAreReadHoweverTheyAreSpelt(t *testing.T) {
 		{"2024-11-23 10:30:00", pipeline.PrivacyGives, false},
 		{"他的电话 13912345678", pipeline.BullyingDoxxing, true},
 		{"1234567 + 7654321 = 8888888", pipeline.PrivacyGives, false},
+		{"call 1-800-273-8255 please, they help", pipeline.PrivacyGives, false},
+		{"Kids Help Phone 1-800-668-6868", pipeline.PrivacyGives, false},
+		{"800-273-8255", pipeline.PrivacyGives, false},
+		{"Childhelp 1-800-422-4453", pipeline.PrivacyGives, false},
+		{"400 820 8820", pipeline.PrivacyGives, false},
+		{"+1 800 273 8255", pipeline.PrivacyGives, false},
+		{"call 18002738255, they help", pipeline.PrivacyGives, false},
+		{"the lifeline is 13912345678", pipeline.PrivacyGives, false},
+		{"根号3约等于1.7320508075", pipeline.PrivacyGives, false},
+		{"1.4142135623", pipeline.PrivacyGives, false},
+		{"比分 15-13 14-16 15-1", pipeline.PrivacyGives, false},
+		{"身高170 165 168 18岁", pipeline.PrivacyGives, false},
+		{"1 4 9 16 25 36 49", pipeline.PrivacyGives, false},
+		{"1.5 1.8 2.3 4.5 6.7 9", pipeline.PrivacyGives, false},
+		{"数列 1 3 5 7 9 2 4 6 8 1 0", pipeline.PrivacyGives, false},
+		{"score 300 250 1200", pipeline.PrivacyGives, false},
+		{"my brother got 234 567 8901 points", pipeline.PrivacyGives, false},
+		{"物流:13912345678", pipeline.PrivacyGives, false},
+		{"准考证号 15012345678", pipeline.PrivacyGives, false},
+		{"游戏ID 15812345678", pipeline.PrivacyGives, false},
+		{"抽奖码 15812345678", pipeline.PrivacyGives, false},
+		{"房间号 15812345678", pipeline.PrivacyGives, false},
+		{"学校电话010-62345678", pipeline.PrivacyGives, false},
+		{"i have 4155550132 coins", pipeline.PrivacyGives, false},
+		{"1390 1234567", pipeline.PrivacyGives, false},
+		{"139,1234,5678", pipeline.PrivacyGives, true},
+		{"139，1234，5678", pipeline.PrivacyGives, true},
+		{"139—1234—5678", pipeline.PrivacyGives, true},
+		{"139:1234:5678", pipeline.PrivacyGives, true},
+		{"139……1234……5678", pipeline.PrivacyGives, true},
+		{"139😀1234😀5678", pipeline.PrivacyGives, true},
+		{"139 - 1234 - 5678", pipeline.PrivacyGives, true},
+		{"139*1234|5678", pipeline.PrivacyGives, true},
+		{"一三九，一二三四，五六七八 打给我", pipeline.PrivacyGives, true},
+		{"139 1234 56 78 打给我", pipeline.PrivacyGives, true},
+		{"我的 1370000 0088", pipeline.PrivacyGives, true},
+		{"1391234五六七八", pipeline.PrivacyGives, true},
+		{"1 3 9 1 2 3 4 5 6 7 8", pipeline.PrivacyGives, true},
+		{"我电话 1 3 9 1 2 3 4 5 6 7 8 哦", pipeline.PrivacyGives, true},
+		{"我家电话010-62345678", pipeline.PrivacyGives, true},
+		{"打我家座机 0571-87654321", pipeline.PrivacyGives, true},
+		{"4155550132", pipeline.PrivacyGives, true},
+		{"my number is 415 555 0132", pipeline.PrivacyGives, true},
+		{"07911 123456", pipeline.PrivacyGives, true},
+		{"text me on 07911 123456", pipeline.PrivacyGives, true},
+		{"快递到了 我电话13912345678", pipeline.PrivacyGives, true},
+		{"in order to call me use 13912345678", pipeline.PrivacyGives, true},
+		{"call me in order to talk 415-555-0132", pipeline.PrivacyGives, true},
+		{"加我微信id 13912345678", pipeline.PrivacyGives, true},
+		{"call this number 13912345678", pipeline.PrivacyGives, true},
+		{"this is me 415-555-0132", pipeline.PrivacyGives, true},
+		{"my mother has 415-555-0132", pipeline.PrivacyGives, true},
+		{"call this number 13912345678", pipeline.BullyingDoxxing, false},
+		{"this is me 415-555-0132", pipeline.BullyingDoxxing, false},
+		{"my mother has 415-555-0132", pipeline.BullyingDoxxing, false},
+		{"another one 13912345678", pipeline.BullyingDoxxing, false},
+		{"其他的 13912345678", pipeline.BullyingDoxxing, false},
+		{"her number's 415-555-0132", pipeline.BullyingDoxxing, true},
 		{"加v abc778899", pipeline.PrivacyGives, true},
 		{"加我🐧 123456789", pipeline.PrivacyGives, true},
 		{"jia wo wei xin abc_12345", pipeline.PrivacyGives, true},
@@ -119,21 +179,72 @@ func TestWhoAsksAndWhoGivesAreToldApart(t *testing.T) {
 
 func TestABareNumberGivesAContactOnlyAfterSomebodyAsked(t *testing.T) {
 	r := New()
-	score := func(before ...pipeline.Turn) float64 {
-		s, err := r.ClassifyText(context.Background(), pipeline.Text{Text: "98765432", Context: before})
+	other := func(text string) pipeline.Turn { return pipeline.Turn{From: pipeline.Other, Text: text} }
+	self := func(text string) pipeline.Turn { return pipeline.Turn{From: pipeline.Self, Text: text} }
+	for _, tt := range []struct {
+		before []pipeline.Turn
+		text   string
+		want   bool
+	}{
+		{nil, "98765432", false},
+		{[]pipeline.Turn{other("你qq多少")}, "98765432", true},
+		{[]pipeline.Turn{other("1111乘以8888是多少")}, "98765432", false},
+		{[]pipeline.Turn{other("你QQ多少")}, "我的是12345678", true},
+		{[]pipeline.Turn{other("你QQ多少")}, "12345678呀", true},
+		{[]pipeline.Turn{other("你QQ多少")}, "12345678 你加我吧", true},
+		{[]pipeline.Turn{other("你QQ多少")}, "12345678😊", true},
+		{[]pipeline.Turn{other("你QQ多少"), self("等下")}, "12345678", true},
+		{[]pipeline.Turn{other("你电话多少"), self("等下"), self("我找找")}, "是 555-0142!", true},
+		{[]pipeline.Turn{other("whats ur snap")}, "its fox_99", true},
+		{[]pipeline.Turn{other("whats ur snap")}, "bunny.hop0", true},
+		{[]pipeline.Turn{other("你QQ多少"), other("算了")}, "12345678", false},
+		{[]pipeline.Turn{other("where do you live")}, "15:30", false},
+		{[]pipeline.Turn{other("where do you live")}, "at 15:30", false},
+		{[]pipeline.Turn{other("where do you live")}, "10:30:00", false},
+		{[]pipeline.Turn{other("send me your address")}, "no 911", false},
+		{[]pipeline.Turn{other("do you have discord?")}, "i am busy till 1030", false},
+		{[]pipeline.Turn{other("do you have discord?")}, "no im at lvl 100", false},
+		{[]pipeline.Turn{other("do you have discord?")}, "lvl100", false},
+		{[]pipeline.Turn{other("can i get your number?")}, "no lol 100 percent no", false},
+		{[]pipeline.Turn{other("can i get your number?")}, "ok...", false},
+		{[]pipeline.Turn{other("what school do you go to")}, "is 2024 ok", false},
+		{[]pipeline.Turn{other("你QQ多少")}, "不给 12345", false},
+		{[]pipeline.Turn{other("你QQ多少")}, "2024-11-23", false},
+		{[]pipeline.Turn{other("你QQ多少")}, "10000个赞", false},
+	} {
+		s, err := r.ClassifyText(context.Background(), pipeline.Text{Text: tt.text, Context: tt.before})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return scoreOf(s, pipeline.PrivacyGives)
+		if got := scoreOf(s, pipeline.PrivacyGives); (got >= 0.5) != tt.want {
+			t.Errorf("%q after %v: got %.2f, want a hit: %v", tt.text, tt.before, got, tt.want)
+		}
 	}
-	if got := score(); got >= 0.5 {
-		t.Errorf("alone: got %.2f, want nothing", got)
+}
+
+func TestWhatAGrownUpMaySayToAChildIsNotHeld(t *testing.T) {
+	r, p := New(), pipeline.DefaultPolicy()
+	grown, child := 40, 10
+	for _, text := range []string{
+		"tomorrow i'll send you the photos", "不懂的话把截图发给老师", "take off your shirt, it's dirty", "take your pants to the wash", "delete this message please",
+		"your mom can't see well", "这是我们的秘密武器", "你学校什么时候放假", "put your phone, keys and wallet in the bag",
+		"or i can send you the photos", "没关系 不用把视频发给我", "pull up your pants", "our secret ingredient is honey",
+	} {
+		s, err := r.ClassifyText(context.Background(), pipeline.Text{Text: text, SenderAge: &grown, RecipientAge: &child})
+		if err != nil {
+			t.Fatal(err)
+		}
+		it := pipeline.Item{Sender: pipeline.Person{Age: &grown}, Recipients: []pipeline.Person{{Age: &child}}}
+		if v := p.Judge(it, pipeline.Findings{Signals: s, Models: []pipeline.ModelRef{r.Ref()}}, time.Time{}); !pipeline.Hold.StricterThan(v.Action) {
+			t.Errorf("%q: got %s for %v", text, v.Action, v.Reasons)
+		}
 	}
-	if got := score(pipeline.Turn{From: pipeline.Other, Text: "你qq多少"}); got < 0.5 {
-		t.Errorf("asked: got %.2f, want a hit", got)
-	}
-	if got := score(pipeline.Turn{From: pipeline.Other, Text: "1111乘以8888是多少"}); got >= 0.5 {
-		t.Errorf("asked for a product: got %.2f, want nothing", got)
+}
+
+func TestADoubtInOnePieceIsOutweighedByAnother(t *testing.T) {
+	text := "我想自杀 遇到你也没用。" + strings.Repeat("好", 1000) + "。我想自杀"
+	if got := scoreOf(classify(t, New(), text), pipeline.SelfharmExpressed); got <= doubt {
+		t.Errorf("got %.2f, want more than %.2f", got, doubt)
 	}
 }
 
@@ -246,7 +357,7 @@ func TestACancelledContextIsAnError(t *testing.T) {
 func FuzzClassifyText(f *testing.F) {
 	r := New()
 	for _, e := range readTable() {
-		for _, text := range append(e.Hit, e.Miss...) {
+		for _, text := range slices.Concat(e.Hit, e.Miss, e.Doubt) {
 			f.Add(text)
 		}
 	}

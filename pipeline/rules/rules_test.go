@@ -39,5 +39,10 @@ func TestEveryExampleOfTheTableIsReadAsItSays(t *testing.T) {
 				t.Errorf("%s: %q: got %s %.2f, want nothing", e.ID, text, e.Label, got)
 			}
 		}
+		for _, text := range e.Doubt {
+			if got := scoreOf(classify(t, r, text), e.Label); got != doubt {
+				t.Errorf("%s: %q: got %s %.2f, want %.2f", e.ID, text, e.Label, got, doubt)
+			}
+		}
 	}
 }

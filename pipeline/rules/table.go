@@ -8,6 +8,7 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -28,9 +29,14 @@ type entry struct {
 	Match []string `yaml:"match"`
 	// Unless holds expressions of which none may be found in the same piece.
 	Unless []string `yaml:"unless"`
-	// Hit and Miss are examples; they are tests.
-	Hit  []string `yaml:"hit"`
-	Miss []string `yaml:"miss"`
+	// Beside holds expressions that excuse a match in their own clause; one
+	// elsewhere is a doubt and lowers the score. It is for labels of severity 4,
+	// where "I want to die, they laugh" must not be silenced by the laughing.
+	Beside []string `yaml:"beside"`
+	// Hit, Miss and Doubt are examples; they are tests.
+	Hit   []string `yaml:"hit"`
+	Miss  []string `yaml:"miss"`
+	Doubt []string `yaml:"doubt"`
 }
 
 // readTable returns the entries of all files. The table is part of the
@@ -50,11 +56,10 @@ func readTable() []entry {
 			panic(fmt.Sprintf("%s: %v", name, err))
 		}
 		for i := range some {
-			for k := range some[i].Match {
-				some[i].Match[k] = expand(lists, some[i].Match[k])
-			}
-			for k := range some[i].Unless {
-				some[i].Unless[k] = expand(lists, some[i].Unless[k])
+			for _, exprs := range [][]string{some[i].Match, some[i].Unless, some[i].Beside} {
+				for k := range exprs {
+					exprs[k] = expand(lists, exprs[k])
+				}
 			}
 		}
 		all = append(all, some...)
@@ -97,14 +102,12 @@ type rule struct {
 	score  float64
 	match  *regexp.Regexp
 	unless *regexp.Regexp // nil: no guard
+	beside *regexp.Regexp // nil: no guard
 	words  [][]string     // of each of these sets, every match has a word
 }
 
 func (e entry) compile() []rule {
-	var guard *regexp.Regexp
-	if len(e.Unless) > 0 {
-		guard = regexp.MustCompile("(?:" + strings.Join(e.Unless, ")|(?:") + ")")
-	}
+	unless, beside := anyOf(e.Unless), anyOf(e.Beside)
 	var rules []rule
 	for _, m := range e.Match {
 		for _, expr := range branches(m) {
@@ -112,19 +115,83 @@ func (e entry) compile() []rule {
 			if err != nil {
 				panic(fmt.Sprintf("rule %s: %v", e.ID, err))
 			}
-			rules = append(rules, rule{e.ID, e.Label, e.Score, regexp.MustCompile(expr), guard, words})
+			rules = append(rules, rule{e.ID, e.Label, e.Score, regexp.MustCompile(expr), unless, beside, words})
 		}
 	}
 	return rules
 }
 
-// in returns where the rule fires in text.
-func (r *rule) in(text string) (from, to int, ok bool) {
-	at := r.match.FindStringIndex(text)
-	if at == nil || r.unless != nil && r.unless.MatchString(text) {
-		return 0, 0, false
+// anyOf returns nil for no expressions.
+func anyOf(exprs []string) *regexp.Regexp {
+	if len(exprs) == 0 {
+		return nil
 	}
-	return at[0], at[1], true
+	return regexp.MustCompile("(?:" + strings.Join(exprs, ")|(?:") + ")")
+}
+
+// doubt is the score of a match where an excuse stands in another clause: the
+// decision point, at which a person looks at what may be of severity 4.
+const doubt = 0.5
+
+// in returns where the rule fires in text and with which score, 0 for not.
+func (r *rule) in(text string) (from, to int, score float64) {
+	at := r.match.FindStringIndex(text)
+	switch {
+	case at == nil || r.unless != nil && r.unless.MatchString(text):
+		return 0, 0, 0
+	case r.beside == nil || !r.beside.MatchString(text):
+		return at[0], at[1], r.score
+	}
+	for _, at := range r.match.FindAllStringIndex(text, -1) {
+		if from, to := clause(text, at[0], at[1]); !r.beside.MatchString(text[from:to]) {
+			return at[0], at[1], doubt
+		}
+	}
+	return 0, 0, 0
+}
+
+// clauseEnd is what a clause ends with. Laughter does: "i want to die lol".
+var clauseEnd = regexp.MustCompile(`[,.;!?~。\n]|\b(?:lo+l|lmf?ao|rofl|ha(?:ha)+)\b|哈哈+|嘿嘿|嘻嘻`)
+
+// longestClause bounds how far a clause is looked for on either side, in bytes.
+const longestClause = 240
+
+// clause returns the clause that the bytes from..to of text stand in.
+func clause(text string, from, to int) (int, int) {
+	core := strings.TrimFunc(text[from:to], func(r rune) bool { return strings.ContainsRune(" ,.;!?~。\n", r) })
+	from += strings.Index(text[from:to], core)
+	to = from + len(core)
+	start, end := back(text, max(0, from-longestClause)), min(len(text), to+longestClause)
+	if ends := clauseEnd.FindAllStringIndex(text[start:from], -1); ends != nil {
+		start += ends[len(ends)-1][1]
+	}
+	if at := clauseEnd.FindStringIndex(text[to:end]); at != nil {
+		end = to + at[0]
+	}
+	for i := from - 1; i >= start; i-- {
+		if partsHan(text, i) {
+			start = i + 1
+			break
+		}
+	}
+	for i := to; i < end; i++ {
+		if partsHan(text, i) {
+			end = i
+			break
+		}
+	}
+	return start, end
+}
+
+// partsHan reports whether byte i of text is a blank that ends a clause, as one
+// beside a Han character does.
+func partsHan(text string, i int) bool {
+	if text[i] != ' ' {
+		return false
+	}
+	before, _ := utf8.DecodeLastRuneInString(text[:i])
+	after, _ := utf8.DecodeRuneInString(text[i+1:])
+	return isHan(before) || isHan(after)
 }
 
 // branches takes an expression that is a choice apart, as each branch has
