@@ -59,7 +59,7 @@ func TestSpeechThatWasNotHeardIsHeldOrDeliveredByAgeAndRelationAndAPersonAlwaysH
 
 func TestWhatWasNotHeardNeverSoftensWhatWasFound(t *testing.T) {
 	f := Findings{Models: []ModelRef{{Name: "m"}}, Faults: []Fault{{Source: "speech/loop", Reason: "not_heard", Unheard: true}},
-		Signals: []Signal{{Label: BullyingThreat, Score: .9, Source: "m@"}}}
+		Signals: []Signal{{Label: BullyingThreat, Score: .99, Source: "m@"}}}
 	if v := lenient(t).Judge(aged(13, 13), f, time.Time{}); v.Action != Hold {
 		t.Errorf("got %s, want the threat held", v.Action)
 	}
