@@ -162,9 +162,9 @@ func (c *policyCheck) bankRules(p *Policy) {
 		for i, h := range r.Hear {
 			c.hearing(h, at("hear", fmt.Sprint(i)))
 		}
-		told := slices.ContainsFunc(r.Hear, func(h Hearing) bool { return h.Who == "reviewer" && !h.From.StricterThan(Hold) })
-		if r.Action == Hold && !told {
+		if r.Action == Hold && !reviewerHears(r.Hear, Hold) {
 			c.wrong("holds items but no reviewer hears of it from hold", at()...)
 		}
+		c.someoneLetsGo(r.Hear, []Action{r.Action}, at())
 	}
 }

@@ -75,6 +75,24 @@ func TestNoBankMakesAPicturePass(t *testing.T) {
 	}
 }
 
+func TestWordToGuardiansAboutABanksPictureNeverWaitsForNobody(t *testing.T) {
+	const guardian = "{who: guardian, urgency: soon, from: warn, after: review}"
+	for rule, wrong := range map[string]bool{
+		"action: block, hear: [" + guardian + "]":                                              true,
+		"action: warn, hear: [{who: reviewer, urgency: soon, from: hold}, " + guardian + "]":   true,
+		"action: block, hear: [{who: reviewer, urgency: soon, from: block}, " + guardian + "]": false,
+		"action: warn, hear: [{who: guardian, urgency: soon, from: hold, after: review}]":      false, // it never comes that far
+		"action: block, hear: [{who: guardian, urgency: soon, from: warn}]":                    false, // it waits for nobody
+		"action: hold, hear: [" + guardian + ", {who: reviewer, urgency: soon, from: hold}]":   false,
+	} {
+		text := strings.Replace(string(defaultPolicy), "\nbanks:\n", "\nbanks:\n  x: {label: sexual.explicit, severity: 1, "+rule+"}\n", 1)
+		_, err := ParsePolicy([]byte(text))
+		if (err != nil) != wrong || err != nil && !strings.Contains(err.Error(), "banks.x.hear") {
+			t.Errorf("%s: got %v, want a mistake in banks.x.hear: %t", rule, err, wrong)
+		}
+	}
+}
+
 func TestCopiesStandOnTheSameGroundsOnlyWhenEverythingWeighedIsTheSame(t *testing.T) {
 	p := DefaultPolicy()
 	see := func(score float64) Signal {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -272,17 +273,35 @@ func (c *policyCheck) hearing(h Hearing, path []string) {
 	}
 }
 
-// someoneLooks refuses a rule that holds Items for a person whom nobody tells.
+// someoneLooks refuses a rule that holds Items for a person whom nobody tells,
+// or has word to guardians wait for one.
 func (c *policyCheck) someoneLooks(r Rule, path []string) {
-	if _, holds := r.Act[Hold]; !holds {
-		return
+	if _, holds := r.Act[Hold]; holds && !reviewerHears(r.Hear, Hold) {
+		c.wrong("holds items but no reviewer hears of it from hold", path...)
 	}
-	for _, h := range r.Hear {
-		if h.Who == "reviewer" && !h.From.StricterThan(Hold) {
-			return
+	c.someoneLetsGo(r.Hear, slices.Collect(maps.Keys(r.Act)), path)
+}
+
+// someoneLetsGo refuses word to guardians that waits for a review where one of
+// the rule's actions tells no reviewer: no case is opened then, and it would
+// wait for ever.
+func (c *policyCheck) someoneLetsGo(hear []Hearing, acts []Action, path []string) {
+	for i, h := range hear {
+		if h.Who != "guardian" || h.After == "" {
+			continue
+		}
+		for _, a := range Actions {
+			if slices.Contains(acts, a) && !h.From.StricterThan(a) && !reviewerHears(hear, a) {
+				c.wrong("waits for a review, but no reviewer hears of "+string(a), append(path, "hear", fmt.Sprint(i))...)
+				break
+			}
 		}
 	}
-	c.wrong("holds items but no reviewer hears of it from hold", path...)
+}
+
+// reviewerHears reports whether a reviewer is told of an Item with this action.
+func reviewerHears(hear []Hearing, a Action) bool {
+	return slices.ContainsFunc(hear, func(h Hearing) bool { return h.Who == "reviewer" && !h.From.StricterThan(a) })
 }
 
 func (c *policyCheck) thresholds(a Action, th Thresholds, path []string) {

@@ -36,6 +36,7 @@ func TestAPolicyMistakeIsNamedByLineAndField(t *testing.T) {
 		{"a fault that allows", "fault: {action: hold", "fault: {action: allow", "fault.action", "never lets"},
 		{"a severity of nine", "severity: 0", "severity: 9", "labels.spam.flood.severity", "0..4"},
 		{"a hold that nobody looks at", "      - {who: reviewer, urgency: routine, from: hold}\n  unsupported.gore", "      - {who: guardian, urgency: routine, from: hold}\n  unsupported.gore", "labels.spam.flood", "no reviewer"},
+		{"word to guardians that waits for nobody", "      - {who: reviewer, urgency: soon, from: warn}\n      - {who: reviewer, urgency: urgent, from: hold}\n      - {who: guardian, urgency: urgent, from: warn, after: review}", "      - {who: reviewer, urgency: urgent, from: hold}\n      - {who: guardian, urgency: urgent, from: warn, after: review}", "labels.sexual.extortion.hear.1", "no reviewer hears of warn"},
 		{"guardians of a stranger", "{who: guardian, of: recipient,", "{who: guardian, of: stranger,", "labels.selfharm.encouraged.hear.2.of", "sender or recipient"},
 		{"reviewers of somebody", "{who: guardian, of: recipient,", "{who: reviewer, of: recipient,", "labels.selfharm.encouraged.hear.2.of", "of a guardian"},
 		{"broken YAML", "labels:\n", "labels: [\n", "document", ""},
@@ -61,6 +62,17 @@ func TestAPolicyMistakeIsNamedByLineAndField(t *testing.T) {
 			}
 			t.Errorf("got %v, want field %s with %q", pe, tt.field, tt.reason)
 		})
+	}
+}
+
+func TestWordToGuardiansMayBeginBelowWhatReviewersHearOfWhereNothingHappensThere(t *testing.T) {
+	old := "      - {who: reviewer, urgency: urgent, from: hold}\n    interventions:\n      - {to: sender, kind: warning, text_key: privacy.others, from: hold}"
+	text := strings.Replace(string(defaultPolicy), old, "      - {who: guardian, urgency: soon, from: warn, after: review}\n"+old, 1)
+	if text == string(defaultPolicy) {
+		t.Fatal("the replacement does not apply")
+	}
+	if _, err := ParsePolicy([]byte(text)); err != nil {
+		t.Errorf("got %v for a label that does nothing milder than hold, want a policy", err)
 	}
 }
 

@@ -56,16 +56,7 @@ func (c *Console) listen(v *visit) error {
 	if !c.audible(item) {
 		return errSilent
 	}
-	select {
-	case c.opening <- struct{}{}:
-		defer func() { <-c.opening }()
-	case <-v.ctx().Done():
-		return v.ctx().Err()
-	}
-	if err := c.Store.View(v.ctx(), v.reviewer(), about.ID, v.value("token"), kindSound); err != nil {
-		return fmt.Errorf("view case %s: %w", about.ID, err)
-	}
-	sound, err := c.soundOf(v.ctx(), item)
+	sound, err := c.openSound(v, about.ID, item)
 	if err != nil {
 		return err
 	}
@@ -79,6 +70,21 @@ func (c *Console) listen(v *visit) error {
 		c.Log.Debug("sound was not taken", "case", about.ID)
 	}
 	return nil
+}
+
+// openSound waits its turn, writes the audit line and makes the sound. The turn
+// ends there: whoever takes the sound slowly keeps nobody else waiting.
+func (c *Console) openSound(v *visit, caseID string, item store.Item) ([]byte, error) {
+	select {
+	case c.opening <- struct{}{}:
+		defer func() { <-c.opening }()
+	case <-v.ctx().Done():
+		return nil, v.ctx().Err()
+	}
+	if err := c.Store.View(v.ctx(), v.reviewer(), caseID, v.value("token"), kindSound); err != nil {
+		return nil, fmt.Errorf("view case %s: %w", caseID, err)
+	}
+	return c.soundOf(v.ctx(), item)
 }
 
 // soundOf opens the sealed original and decodes its sound in a child.

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,6 +138,52 @@ func TestTheSoundIsSentOnlyUnderALeaseAndAfterItsAuditLine(t *testing.T) {
 	}
 	if acts := h.acts(id); len(acts) != 3 {
 		t.Errorf("got audit lines %v, want one more for the auditor", acts)
+	}
+}
+
+// stalled is a browser that takes nothing until it is let go.
+type stalled struct {
+	*httptest.ResponseRecorder
+	reached, let chan struct{}
+}
+
+func (s stalled) Write(b []byte) (int, error) {
+	s.reached <- struct{}{}
+	<-s.let
+	return s.ResponseRecorder.Write(b)
+}
+
+func TestWhoTakesASoundSlowlyKeepsNobodyElseFromListening(t *testing.T) {
+	h := openHouse(t, hearing(t), func(s *Settings, _ *store.Options) { s.Listeners = 1 })
+	id := h.voice(note(t))
+	slow := h.role(review.Auditor)
+	q := slow.request("/console/case/" + id + "/listen")
+	q.Header.Set("Accept", wav)
+	at, err := url.Parse(h.door.URL)
+	h.must(err)
+	for _, cookie := range slow.client.Jar.Cookies(at) {
+		q.AddCookie(cookie)
+	}
+	w := stalled{httptest.NewRecorder(), make(chan struct{}, 1), make(chan struct{})}
+	taken := make(chan struct{})
+	go func() {
+		defer close(taken)
+		h.door.Config.Handler.ServeHTTP(w, q)
+	}()
+	select {
+	case <-w.reached:
+	case <-time.After(time.Minute):
+		t.Fatal("got no sound for the first within a minute")
+	}
+	other := h.role(review.Auditor)
+	other.client.Timeout = 20 * time.Second
+	if got := other.listens(id, ""); got.status != http.StatusOK || heardOf(got.body) < 1.9 {
+		t.Errorf("got %d with %.1f seconds of sound while another takes his slowly, want two", got.status, heardOf(got.body))
+	}
+	close(w.let)
+	<-taken
+	if heardOf(w.Body.String()) < 1.9 {
+		t.Error("got the slow one's sound cut off")
 	}
 }
 
