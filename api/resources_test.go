@@ -176,6 +176,20 @@ func TestAWebhookIsMadeRotatedAndStopped(t *testing.T) {
 	}
 }
 
+func TestATenantMayHaveTwentyWebhooksAndIsToldSo(t *testing.T) {
+	d := open(t)
+	const body = `{"url":"https://example.org/hook"}`
+	first := decode[WebhookView](d, d.ask("POST", "/v1/webhooks", body), 201).ID
+	for range 19 {
+		d.bodyOf(d.ask("POST", "/v1/webhooks", body), 201)
+	}
+	if no := decode[Problem](d, d.ask("POST", "/v1/webhooks", body), 409); !strings.Contains(no.Detail, "20 webhooks") {
+		t.Errorf("got %q, want how many there may be", no.Detail)
+	}
+	d.bodyOf(d.ask("DELETE", "/v1/webhooks/"+first, ""), 204)
+	d.bodyOf(d.ask("POST", "/v1/webhooks", body), 201)
+}
+
 func TestADeliveryIsShownWithItsTriesAndReplayed(t *testing.T) {
 	d := open(t)
 	hook := decode[WebhookView](d, d.ask("POST", "/v1/webhooks", `{"url":"https://example.org/hook"}`), 201).ID

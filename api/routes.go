@@ -123,7 +123,7 @@ func (a *API) table() []route {
 			method: post, pattern: "/v1/webhooks", scope: store.ScopeWebhooks, serve: a.postWebhook,
 			summary: "Hear of events",
 			in:      oneJSON(WebhookBody{}),
-			out:     gives(201, "The endpoint, with its secret this once.", WebhookView{}),
+			out:     append(gives(201, "The endpoint, with its secret this once.", WebhookView{}), answer{status: 409, doc: "There are " + itoa(store.MostEndpoints) + " already, the most that a tenant may have. What was deleted or answered 410 does not count."}),
 		},
 		{
 			method: get, pattern: "/v1/webhooks", scope: store.ScopeWebhooks, serve: a.listWebhooks,

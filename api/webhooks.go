@@ -108,6 +108,9 @@ func (a *API) postWebhook(c *call) error {
 	e, err := a.Store.CreateEndpoint(c.r.Context(), store.Endpoint{
 		Tenant: c.tenant(), URL: b.URL, Events: b.Events, Secrets: []string{secret},
 	}, c.actor())
+	if errors.Is(err, store.ErrFull) {
+		return conflict("There are " + itoa(store.MostEndpoints) + " webhooks, the most that one tenant may have. Delete one first.")
+	}
 	if err != nil {
 		return fromStore(err)
 	}

@@ -396,31 +396,45 @@ func TestEachKindHasAQueueThatSomeClassServes(t *testing.T) {
 	}
 }
 
-func TestAGuardianIsToldWhileEveryWebhookHangs(t *testing.T) {
-	each(t, func(t *testing.T, r *Redis) {
-		classes, err := Classes(2, "effects")
-		if err != nil {
-			t.Fatal(err)
-		}
-		hung, told := make(chan struct{}), make(chan string, 1)
-		defer close(hung) // before the servers drain
-		handlers := map[Stage]Handler{
-			StageWebhook: func(context.Context, string) error { <-hung; return nil },
-			StageNotice:  func(_ context.Context, id string) error { told <- id; return nil },
-		}
-		b := &box{sent: map[int64]bool{}}
-		for i := range 100 { // more than all workers of the class
-			b.rows = append(b.rows, Outgoing{int64(i), Task{Subject: fmt.Sprintf("hook-%d", i), Stage: StageWebhook, Queue: QueueEffects}})
-		}
-		b.rows = append(b.rows, Outgoing{100, Task{Subject: "notice", Stage: StageNotice, Queue: QueueNotices}})
-		running(t, NewServers(r.Opt, classes, handlers, nil, quiet(), 5*time.Second).Run)
-		running(t, NewRelay(b, r.Opt, quiet(), 20*time.Millisecond).Run)
-		select {
-		case <-told:
-		case <-time.After(20 * time.Second):
-			t.Error("the notice waits for the webhooks")
-		}
-	})
+func TestAGuardianIsToldWhileWhatIsLessUrgentHangs(t *testing.T) {
+	for name, tt := range map[string]struct{ hangs, told Task }{
+		"every webhook": {Task{Subject: "hook", Stage: StageWebhook, Queue: QueueEffects}, Task{Subject: "notice", Stage: StageNotice, Queue: QueueNotices}},
+		"every letter that can wait": {Task{Subject: "routine", Stage: StageNotice, Queue: QueueNotices},
+			Task{Subject: "notice", Stage: StageNotice, Queue: QueueUrgentNotices}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, r *Redis) {
+				classes, err := Classes(2, "effects")
+				if err != nil {
+					t.Fatal(err)
+				}
+				hung, told := make(chan struct{}), make(chan string, 1)
+				defer close(hung) // before the servers drain
+				handle := func(_ context.Context, id string) error {
+					if id == tt.told.Subject {
+						told <- id
+						return nil
+					}
+					<-hung
+					return nil
+				}
+				b := &box{sent: map[int64]bool{}}
+				for i := range 100 { // more than all workers of the class
+					hangs := tt.hangs
+					hangs.Subject = fmt.Sprintf("%s-%d", hangs.Subject, i)
+					b.rows = append(b.rows, Outgoing{int64(i), hangs})
+				}
+				b.rows = append(b.rows, Outgoing{100, tt.told})
+				running(t, NewServers(r.Opt, classes, map[Stage]Handler{StageWebhook: handle, StageNotice: handle}, nil, quiet(), 5*time.Second).Run)
+				running(t, NewRelay(b, r.Opt, quiet(), 20*time.Millisecond).Run)
+				select {
+				case <-told:
+				case <-time.After(20 * time.Second):
+					t.Error("the notice waits for them")
+				}
+			})
+		})
+	}
 }
 
 func TestAnAdultsMessageToAChildComesFirst(t *testing.T) {

@@ -34,9 +34,11 @@ func Classes(cores int, only ...string) ([]Class, error) {
 		{"photo", map[string]int{QueuePhoto: 1}, max(2, cores)},
 		{"video", map[string]int{QueueVideo: 1}, max(1, cores/2)},
 		// They wait for others' servers and cost nothing meanwhile. A receiver
-		// that hangs must not keep word from a guardian.
+		// that hangs must not keep word from a guardian, and a letter whose time
+		// is tomorrow must not keep one whose time is now.
 		{"effects", map[string]int{QueueEffects: 1}, 32},
-		{"effects", map[string]int{QueueNotices: 1}, 16},
+		{"effects", map[string]int{QueueNotices: 1}, 32},
+		{"effects", map[string]int{QueueUrgentNotices: 1}, 32},
 	}
 	if len(only) == 0 {
 		return all, nil

@@ -12,16 +12,17 @@ import (
 // Queue names, one server class each, so that a slow video cannot starve an
 // urgent message.
 const (
-	QueueUrgent  = "urgent"  // messages from an adult, or a stranger of unknown age, to a minor
-	QueueText    = "text"    // other messages
-	QueuePhoto   = "photo"   // photos
-	QueueVideo   = "video"   // videos and voice notes
-	QueueEffects = "effects" // webhooks
-	QueueNotices = "notices" // notices to guardians
+	QueueUrgent        = "urgent"         // messages from an adult, or a stranger of unknown age, to a minor
+	QueueText          = "text"           // other messages
+	QueuePhoto         = "photo"          // photos
+	QueueVideo         = "video"          // videos and voice notes
+	QueueEffects       = "effects"        // webhooks
+	QueueNotices       = "notices"        // notices to guardians
+	QueueUrgentNotices = "urgent-notices" // those that wake a guardian at night
 )
 
 // Queues lists every queue.
-var Queues = [...]string{QueueUrgent, QueueText, QueuePhoto, QueueVideo, QueueEffects, QueueNotices}
+var Queues = [...]string{QueueUrgent, QueueText, QueuePhoto, QueueVideo, QueueEffects, QueueNotices, QueueUrgentNotices}
 
 // Stage is what a Task does to its subject. It is also the Asynq task type.
 type Stage string

@@ -20,15 +20,21 @@ const (
 	deliveryLease = time.Minute
 	longestWait   = 30 * time.Second
 	// oneTask is how long one task goes on with others that wait for the same
-	// endpoint: the queue gives it ten minutes.
+	// receiver: the queue gives it ten minutes.
 	oneTask = time.Minute
-	// putOff is when what was let go from a line is due again.
-	putOff = time.Minute
+	// What was not tried is put off for shortestPause at first, and at last for
+	// longestPause.
+	shortestPause, longestPause = time.Minute, time.Hour
+	// broughtForward is how many that were put off follow one that was answered,
+	// as long as few wait in line.
+	broughtForward = 50
 )
 
 // Deliver makes one try at a webhook delivery and records what came of it, and
-// then at those that wait in line for the same endpoint. The id of a delivery
-// is the webhook's id over all tries, so that a receiver can tell a repeat.
+// then at those that wait in line for the same tenant's endpoints. The id of a
+// delivery is the webhook's id over all tries, so that a receiver can tell a
+// repeat. An endpoint that does not answer rests, in all processes at once, and
+// is tried by one delivery each time until it does.
 func (w *Worker) Deliver(ctx context.Context, id string) error {
 	began := time.Now()
 	lease, err := w.Store.ClaimDelivery(ctx, id, w.Name, deliveryLease)
@@ -42,18 +48,21 @@ func (w *Worker) Deliver(ctx context.Context, id string) error {
 		// meanwhile: nothing is sent there any more
 		return w.recordAttempt(ctx, lease, store.Attempt{Channel: "webhook", ErrorClass: "disabled"})
 	}
-	place := w.turns.enter(lease.Endpoint.ID, turn{lease, began.Add(longestWait)})
+	if lease.Rests {
+		return w.putOff(ctx, lease)
+	}
+	place := w.turns.enter(lease.Tenant, lease.Endpoint.ID, turn[*store.DeliveryLease]{lease, began.Add(longestWait)})
 	if place == nil {
-		return w.letGo(ctx, lease.Endpoint.ID)
+		return w.putOff(ctx, w.turns.letGo(lease.Tenant)...)
 	}
 	defer place.leave()
 	err = w.deliverInTurn(ctx, lease, place, began)
 	place.leave()
-	return errors.Join(err, w.letGo(ctx, place.endpoint))
+	return errors.Join(err, w.putOff(ctx, w.turns.letGo(place.tenant)...))
 }
 
 // deliverInTurn makes a try, and then the next in line.
-func (w *Worker) deliverInTurn(ctx context.Context, lease *store.DeliveryLease, place *place, began time.Time) error {
+func (w *Worker) deliverInTurn(ctx context.Context, lease *store.DeliveryLease, place *place[*store.DeliveryLease], began time.Time) error {
 	for {
 		if err := w.try(ctx, lease, place); err != nil {
 			return err
@@ -61,37 +70,93 @@ func (w *Worker) deliverInTurn(ctx context.Context, lease *store.DeliveryLease, 
 		if w.draining.Load() || time.Since(began) > oneTask {
 			return nil
 		}
-		if lease = place.next(time.Now()); lease == nil {
-			return nil
-		}
-		if err := w.letGo(ctx, place.endpoint); err != nil {
+		var err error
+		if lease, err = w.nextInLine(ctx, place); err != nil || lease == nil {
 			return err
-		}
-		if err := w.renewEndpoint(ctx, lease); err != nil {
-			return err
-		}
-		if !lease.Endpoint.DisabledAt.IsZero() {
-			place.sendAway() // disabling gave them all up
-			return nil
 		}
 	}
 }
 
-// letGo puts off what was let go from an endpoint's line, so that no sweeper
-// needs to find it. When the process stops, others may have it at once.
-func (w *Worker) letGo(ctx context.Context, endpoint string) error {
+// nextInLine returns the next delivery whose endpoint may be tried still; nil
+// when there is none.
+func (w *Worker) nextInLine(ctx context.Context, place *place[*store.DeliveryLease]) (*store.DeliveryLease, error) {
+	for {
+		lease, ok := place.next(time.Now())
+		if err := w.putOff(ctx, w.turns.letGo(place.tenant)...); err != nil || !ok {
+			return nil, err
+		}
+		if err := w.renewEndpoint(ctx, lease); err != nil {
+			return nil, err
+		}
+		switch {
+		case !lease.Endpoint.DisabledAt.IsZero():
+			place.sendAway() // disabling gave them all up
+		case lease.Endpoint.Silent > 0: // as another process found out
+			place.silent()
+			if err := w.putOff(ctx, lease); err != nil {
+				return nil, err
+			}
+		default:
+			return lease, nil
+		}
+	}
+}
+
+// putOff gives back what nobody tried, so that no sweeper needs to find it. Each
+// time a delivery waits as long again as it has waited already, from a minute to
+// an hour, and no shorter than its endpoint rests. One that has waited for as
+// long as all tries take is given up. When the process stops, others may have
+// what it had at once.
+func (w *Worker) putOff(ctx context.Context, leases ...*store.DeliveryLease) error {
+	var later []store.Later
+	var failed error
+	for _, l := range leases {
+		age := ageOf(l, deliveryLease)
+		switch {
+		case w.draining.Load():
+			later = append(later, store.Later{Lease: l})
+		case age >= webhook.Lasting():
+			failed = errors.Join(failed, w.recordAttempt(ctx, l, store.Attempt{Channel: "webhook", ErrorClass: "expired"}))
+		default:
+			later = append(later, store.Later{Lease: l, After: max(pauseAt(age), restAfter(l.Endpoint.Silent))})
+		}
+	}
+	return errors.Join(failed, w.giveBack(ctx, later))
+}
+
+// giveBack writes down what is put off.
+func (w *Worker) giveBack(ctx context.Context, later []store.Later) error {
 	after, cancel := record(ctx)
 	defer cancel()
-	pause := putOff
-	if w.draining.Load() {
-		pause = 0
-	}
-	for some := range slices.Chunk(w.turns.letGo(endpoint), 200) { // others write in between
-		if err := w.Store.PutOff(after, some, pause); err != nil {
-			return fmt.Errorf("endpoint %s: %w", endpoint, err)
+	for some := range slices.Chunk(later, 200) { // others write in between
+		if err := w.Store.PutOff(after, some); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// ageOf is how long before it was claimed a delivery was first taken up.
+func ageOf(l *store.DeliveryLease, lease time.Duration) time.Duration {
+	return l.Until.Add(-lease).Sub(l.Began)
+}
+
+// retryIn is the pause before a delivery's next try, of which the last comes when
+// the time that is left is over.
+func retryIn(l *store.DeliveryLease, left time.Duration) time.Duration {
+	pause, _ := webhook.Pause(l.Round + 1)
+	return min(pause, max(left, 0))
+}
+
+// pauseAt is how long what has waited for age waits again.
+func pauseAt(age time.Duration) time.Duration {
+	return min(max(age, shortestPause), longestPause)
+}
+
+// restAfter is how long a receiver is left alone that did not answer n times
+// running: 1, 2, 4 … 60 minutes.
+func restAfter(n int) time.Duration {
+	return min(shortestPause<<min(max(n-1, 0), 6), longestPause)
 }
 
 // renewEndpoint reads the endpoint of a delivery that waited: it may have been
@@ -106,7 +171,7 @@ func (w *Worker) renewEndpoint(ctx context.Context, lease *store.DeliveryLease) 
 }
 
 // try makes one try and records it.
-func (w *Worker) try(ctx context.Context, lease *store.DeliveryLease, at *place) error {
+func (w *Worker) try(ctx context.Context, lease *store.DeliveryLease, at *place[*store.DeliveryLease]) error {
 	it, err := w.Store.Item(ctx, lease.Tenant, lease.ItemID)
 	if err != nil {
 		return fmt.Errorf("item of delivery %s: %w", lease.ID, err)
@@ -116,7 +181,6 @@ func (w *Worker) try(ctx context.Context, lease *store.DeliveryLease, at *place)
 		return fmt.Errorf("write delivery %s: %w", lease.ID, err)
 	}
 	answer, err := w.Webhooks.Send(ctx, webhook.Message{ID: lease.ID, URL: lease.Endpoint.URL, Body: body, Secrets: lease.Endpoint.Secrets})
-	at.heard(!errors.Is(err, webhook.ErrUnreachable))
 	attempt := store.Attempt{Channel: "webhook", StatusCode: answer.Status, Took: answer.Elapsed}
 	switch {
 	case err == nil:
@@ -125,12 +189,25 @@ func (w *Worker) try(ctx context.Context, lease *store.DeliveryLease, at *place)
 		attempt.ErrorClass = "gone"
 	default:
 		attempt.ErrorClass = errorClass(err)
-		attempt.RetryIn, _ = webhook.Pause(lease.Round + 1)
+		attempt.RetryIn = retryIn(lease, webhook.Lasting()-ageOf(lease, deliveryLease))
 	}
-	if err := w.recordAttempt(ctx, lease, attempt); err != nil || attempt.ErrorClass != "gone" {
+	if errors.Is(err, webhook.ErrUnreachable) && ctx.Err() == nil {
+		attempt.Rest = restAfter(lease.Endpoint.Silent + 1)
+	}
+	if err := w.recordAttempt(ctx, lease, attempt); err != nil {
 		return err
 	}
-	return w.disable(ctx, lease.Endpoint) // after the attempt: it gives up all that is still on its way
+	switch {
+	case attempt.ErrorClass == "gone":
+		return w.disable(ctx, lease.Endpoint) // after the attempt: it gives up all that is still on its way
+	case attempt.Rest > 0:
+		at.silent()
+	case at.waiting() < triesAtOnce:
+		if _, err := w.Store.BringForward(ctx, lease.Tenant, lease.Endpoint.ID, broughtForward); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // disable stops deliveries to an endpoint that is gone. Another delivery may

@@ -158,8 +158,8 @@ func (b *bench) noticed(t *testing.T, channels ...string) string {
 	b.Quiet = QuietHours{From: "x"} // none
 	mum := guardian("mum")
 	mum.Channels = nil
-	for _, c := range channels {
-		mum.Channels = append(mum.Channels, store.Channel{Kind: c, Address: "-"})
+	for i, c := range channels {
+		mum.Channels = append(mum.Channels, store.Channel{Kind: c, Address: fmt.Sprintf("https://%d.example.org", i)})
 	}
 	if err := b.Store.PutAccount(t.Context(), b.tenant, store.Account{ID: "friend", Age: years(9), Guardians: []store.Guardian{mum}}); err != nil {
 		t.Fatal(err)

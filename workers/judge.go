@@ -234,7 +234,7 @@ func (w *Worker) commit(ctx context.Context, lease *store.Lease, sight examine.S
 	if err := w.say(ctx, lease.Item, &v); err != nil {
 		return store.Committed{}, err
 	}
-	o := store.Outcome{Verdict: v}
+	o := store.Outcome{Verdict: v, Look: time.Duration(w.Policy.Deadlines[v.Severity()])}
 	if o.Print, err = printOf(lease, sight); err != nil {
 		return store.Committed{}, err
 	}

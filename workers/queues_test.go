@@ -2,6 +2,7 @@ package workers
 
 import (
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 )
 
 // The store names its queues by itself; these are the ones that are served.
-func TestWordToAGuardianAndWebhooksGoIntoQueuesOfTheirOwn(t *testing.T) {
+func TestWebhooksLettersAndUrgentLettersGoIntoQueuesOfTheirOwn(t *testing.T) {
 	ctx := t.Context()
 	ring, err := media.NewKeyring("test", map[string][]byte{"test": make([]byte, 32)})
 	if err != nil {
@@ -40,16 +41,18 @@ func TestWordToAGuardianAndWebhooksGoIntoQueuesOfTheirOwn(t *testing.T) {
 	must(err)
 	_, err = st.Commit(ctx, lease, store.Outcome{
 		Verdict: pipeline.DefaultPolicy().Judge(lease.Item, pipeline.Findings{Models: []pipeline.ModelRef{{Name: "test"}}}, time.Now()),
-		Notices: []review.Notice{{To: "guardian", Recipient: "mum", Child: "b", TextKey: "bullying", Urgency: pipeline.Soon}},
+		Notices: []review.Notice{{To: "guardian", Recipient: "mum", Child: "b", TextKey: "bullying", Urgency: pipeline.Soon},
+			{To: "guardian", Recipient: "mum", Child: "b", TextKey: "meeting", Urgency: pipeline.Urgent}},
 	})
 	must(err)
 	tasks, err := st.PendingTasks(ctx, 10)
 	must(err)
-	got := map[string]string{}
+	var got []string
 	for _, k := range tasks {
-		got[k.Stage] = k.Queue
+		got = append(got, k.Stage+" "+k.Queue)
 	}
-	if got[store.StageNotify] != queue.QueueNotices || got[store.StageDeliver] != queue.QueueEffects {
-		t.Errorf("got queues %v, want notices apart from webhooks", got)
+	slices.Sort(got)
+	if want := []string{"deliver " + queue.QueueEffects, "notify " + queue.QueueNotices, "notify " + queue.QueueUrgentNotices}; !slices.Equal(got, want) {
+		t.Errorf("got queues %v, want %v", got, want)
 	}
 }

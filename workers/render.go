@@ -27,7 +27,7 @@ func (w *Worker) Render(ctx context.Context, itemID string) error {
 	switch {
 	case hopeless(err):
 		w.Log.Warn("there will be no renditions", "item", itemID, "cause", classOf(err))
-		err = w.Store.Rendered(after, itemID, nil)
+		err = w.Store.Rendered(after, itemID, []store.Evidence{{Kind: store.Unshowable}})
 	case err == nil, taken(err), errors.Is(err, store.ErrErased):
 		err = w.Store.Rendered(after, itemID, made)
 	default:
@@ -62,7 +62,11 @@ func (w *Worker) render(ctx context.Context, itemID string) ([]store.Evidence, e
 		signals = it.Verdict.Signals
 	}
 	shown, err := w.Examiner.Renditions(ctx, it.Kind, data, signals)
-	return renditions(shown), err
+	made := renditions(shown)
+	if err == nil && len(made) == 0 {
+		err = examine.ErrUnshowable
+	}
+	return made, err
 }
 
 // renditions are the pictures, and what the frames on a sheet are, as evidence;

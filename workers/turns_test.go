@@ -15,19 +15,20 @@ import (
 	"nightlight/workers/webhook"
 )
 
-// hangs is an endpoint whose receiver answers nobody until the test lets it,
-// beside one that answers at once.
+// hangs is an endpoint whose receiver answers nobody until the test lets one or
+// all go, beside one that answers at once.
 type hangs struct {
 	slow, quick store.Endpoint
 	taken       atomic.Int32 // tries that hang
 	heard       atomic.Int32 // deliveries that the quick one took
-	free        func()
+	one, free   func()
 }
 
 func (b *bench) hangs(t *testing.T) *hangs {
 	t.Helper()
 	h := &hangs{}
 	gate := make(chan struct{})
+	h.one = func() { gate <- struct{}{} }
 	h.free = sync.OnceFunc(func() { close(gate) })
 	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { h.taken.Add(1); <-gate }))
 	t.Cleanup(slow.Close)
@@ -134,8 +135,8 @@ func TestAReceiverThatHangsTakesAFewWorkersAndWhatWaitsForItIsNoAttempt(t *testi
 	if n := h.taken.Load(); n != triesAtOnce+more {
 		t.Errorf("got %d requests, want %d", n, triesAtOnce+more)
 	}
-	if len(b.turns.lines) != 0 {
-		t.Errorf("got %d lines kept for nobody", len(b.turns.lines))
+	if len(b.turns.crowds) != 0 {
+		t.Errorf("got %d crowds kept for nobody", len(b.turns.crowds))
 	}
 }
 
@@ -171,14 +172,19 @@ func TestWhatWaitsForADrainingWorkerIsSentAgainAtOnce(t *testing.T) {
 }
 
 func TestWhatIsLetGoFromALineIsDueAgainInAMinuteAndWasNotTried(t *testing.T) {
-	for name, tt := range map[string]struct{ before, after func(l *line) }{
+	for name, tt := range map[string]struct {
+		before, after func(l *line[*store.DeliveryLease])
+		next          bool // one that was there is done
+	}{
 		"because it waited too long": {
-			func(*line) {},
-			func(l *line) { l.waiting[0].until = time.Now().Add(-time.Second) },
+			func(*line[*store.DeliveryLease]) {},
+			func(l *line[*store.DeliveryLease]) { l.waiting[0].until = time.Now().Add(-time.Second) }, true,
 		},
 		"because the line was full": {
-			func(l *line) { l.waiting = slices.Repeat([]turn{{until: time.Now().Add(time.Hour)}}, longestLine) },
-			func(l *line) { l.waiting = nil },
+			func(l *line[*store.DeliveryLease]) {
+				l.waiting = slices.Repeat([]turn[*store.DeliveryLease]{{until: time.Now().Add(time.Hour)}}, longestLine)
+			},
+			func(l *line[*store.DeliveryLease]) { l.waiting = nil }, false,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,10 +193,10 @@ func TestWhatIsLetGoFromALineIsDueAgainInAMinuteAndWasNotTried(t *testing.T) {
 			ids := b.events(t, triesAtOnce+1, h.slow)
 			last := ids[triesAtOnce]
 			b.pending(t) // they are on their way
-			inLine := func(f func(l *line)) {
+			inLine := func(f func(l *line[*store.DeliveryLease])) {
 				b.turns.mu.Lock()
 				defer b.turns.mu.Unlock()
-				f(b.turns.lines[h.slow.ID])
+				f(b.turns.crowds[b.tenant].lines[h.slow.ID])
 			}
 			var busy sync.WaitGroup
 			for _, id := range ids[:triesAtOnce] {
@@ -202,11 +208,15 @@ func TestWhatIsLetGoFromALineIsDueAgainInAMinuteAndWasNotTried(t *testing.T) {
 				t.Fatal(err)
 			}
 			inLine(tt.after)
-			h.free()
-			busy.Wait()
-			d, _ := b.delivery(t, last)
-			if due := d.DueAt.Sub(b.clock()); d.State != store.DeliveryPending || d.Attempts != 0 || due != time.Minute {
-				t.Fatalf("got %s after %d tries, due in %v, want it untried and due in a minute", d.State, d.Attempts, due)
+			if tt.next {
+				h.one()
+			}
+			eventually(t, "it is put off", func() bool {
+				d, _ := b.delivery(t, last)
+				return d.DueAt.Equal(b.clock().Add(time.Minute))
+			})
+			if d, _ := b.delivery(t, last); d.State != store.DeliveryPending || d.Attempts != 0 {
+				t.Fatalf("got %s after %d tries, want it untried", d.State, d.Attempts)
 			}
 			sent := func() bool {
 				if _, err := b.Store.Sweep(t.Context(), b.SentFor); err != nil {
@@ -222,25 +232,97 @@ func TestWhatIsLetGoFromALineIsDueAgainInAMinuteAndWasNotTried(t *testing.T) {
 			if !sent() {
 				t.Error("got it not sent again when it is due")
 			}
+			h.free()
+			busy.Wait()
 			if err := b.Deliver(t.Context(), last); err != nil {
 				t.Fatal(err)
 			}
 			if d, _ := b.delivery(t, last); d.State != store.DeliveryDone || d.Attempts != 1 {
 				t.Errorf("got %s after %d tries, want it done by one", d.State, d.Attempts)
 			}
-			if len(b.turns.lines) != 0 {
-				t.Errorf("got %d lines kept for nobody", len(b.turns.lines))
+			if len(b.turns.crowds) != 0 {
+				t.Errorf("got %d crowds kept for nobody", len(b.turns.crowds))
 			}
 		})
 	}
 }
 
-func TestAnEndpointInTurn(t *testing.T) {
+func TestATenantWhoseEndpointsAllHangLeavesWorkersToOthers(t *testing.T) {
+	b := newBench(t, says(pipeline.SexualText, .01))
+	h := b.hangs(t)
+	for range 3 {
+		if _, err := b.Store.CreateEndpoint(t.Context(), store.Endpoint{Tenant: b.tenant, URL: h.slow.URL, Secrets: []string{webhook.NewSecret()}}, "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.events(t, 12, h.quick)
+	due, err := b.Store.DueDeliveries(t.Context(), 100)
+	if err != nil || len(due) != 60 {
+		t.Fatalf("got %d due, %v, want those of five endpoints", len(due), err)
+	}
+	own := map[string]bool{}
+	list, _, err := b.Store.Deliveries(t.Context(), b.tenant, h.quick.ID, "", "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range list {
+		own[d.ID] = true
+	}
+	var busy sync.WaitGroup
+	deliver := func(quick bool) {
+		for _, id := range due {
+			if own[id] == quick {
+				busy.Go(func() {
+					if err := b.Deliver(t.Context(), id); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+	}
+	deliver(false)
+	eventually(t, "the workers it may have hang", func() bool { return h.taken.Load() == triesTogether })
+	deliver(true)
+	time.Sleep(50 * time.Millisecond)
+	if n := h.taken.Load(); n != triesTogether || h.heard.Load() != 0 {
+		t.Errorf("got %d tries under way and %d heard, want %d: a tenant has no more", n, h.heard.Load(), triesTogether)
+	}
+
+	tenant := b.tenant
+	other, err := b.Store.CreateTenant(t.Context(), "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.tenant = other.ID
+	e, err := b.Store.CreateEndpoint(t.Context(), store.Endpoint{Tenant: b.tenant, URL: h.quick.URL, Secrets: []string{webhook.NewSecret()}}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Deliver(t.Context(), b.judged(t, e)); err != nil || h.heard.Load() != 1 {
+		t.Errorf("another tenant's endpoint heard of %d, %v, want 1", h.heard.Load(), err)
+	}
+	b.tenant = tenant
+
+	h.one()
+	eventually(t, "its endpoint that answers gets the turn that one gave back, before those that have some", func() bool { return h.heard.Load() == 13 })
+	h.free()
+	busy.Wait()
+	if due, err := b.Store.DueDeliveries(t.Context(), 100); err != nil || len(due) != 0 {
+		t.Errorf("got %d still due, %v, want all done by those who were there", len(due), err)
+	}
+	if len(b.turns.crowds) != 0 {
+		t.Errorf("got %d crowds kept for nobody", len(b.turns.crowds))
+	}
+}
+
+func TestAReceiverInTurn(t *testing.T) {
 	now := time.Now()
-	in := func(d time.Duration) turn { return turn{&store.DeliveryLease{}, now.Add(d)} }
-	enter := func(t *testing.T, q *turns, n int) (places []*place) {
+	n := 0
+	in := func(d time.Duration) turn[int] { n++; return turn[int]{n, now.Add(d)} }
+	enter := func(t *testing.T, q *turns[int], receiver string, n int) (places []*place[int]) {
+		t.Helper()
 		for range n {
-			p := q.enter("e", in(time.Minute))
+			p := q.enter("t", receiver, in(time.Minute))
 			if p == nil {
 				t.Fatalf("got %d places, want %d", len(places), n)
 			}
@@ -248,72 +330,88 @@ func TestAnEndpointInTurn(t *testing.T) {
 		}
 		return places
 	}
-	t.Run("that did not answer gets one try at a time until it does", func(t *testing.T) {
-		q := &turns{}
-		places := enter(t, q, 3)
-		places[0].heard(false)
-		waits := in(time.Minute)
-		if q.enter("e", waits) != nil {
-			t.Error("got a place beside three others")
+	next := func(t *testing.T, p *place[int], want turn[int], at string) {
+		t.Helper()
+		if got, ok := p.next(now); !ok || got != want.what || p.receiver != at {
+			t.Errorf("got %d at %s, %t, want %d at %s", got, p.receiver, ok, want.what, at)
 		}
-		for _, p := range places[:2] {
-			if p.next(now) != nil {
-				t.Error("got another try beside others")
-			}
+	}
+	t.Run("that falls silent has nobody wait for it", func(t *testing.T) {
+		q := &turns[int]{}
+		places := enter(t, q, "e", triesAtOnce)
+		waits, other := in(time.Minute), in(time.Minute)
+		q.enter("t", "e", waits)
+		enter(t, q, "f", triesAtOnce-1)
+		enter(t, q, "g", 1)
+		q.enter("t", "f", other)
+		places[0].silent()
+		if got := q.letGo("t"); !slices.Equal(got, []int{waits.what}) {
+			t.Errorf("got %v let go, want the one in its line alone", got)
 		}
-		if places[2].next(now) != waits.lease {
-			t.Error("got not the one in line by the last who is there")
-		}
-		places[2].leave()
-		alone := enter(t, q, 1)[0]
-		if q.enter("e", in(time.Minute)) != nil {
-			t.Error("got two tries at once, want one: it is silent still")
-		}
-		alone.heard(true)
-		enter(t, q, triesAtOnce-1)
+		next(t, places[0], other, "f")
 	})
 	t.Run("lets go of what waited too long for its lease", func(t *testing.T) {
-		q := &turns{}
-		p := enter(t, q, triesAtOnce)[0]
+		q := &turns[int]{}
+		p := enter(t, q, "e", triesAtOnce)[0]
 		late, good := in(-time.Second), in(time.Second)
-		q.enter("e", late)
-		q.enter("e", good)
-		if p.next(now) != good.lease {
-			t.Error("got one whose lease may end during the try")
-		}
-		if got := q.letGo("e"); !slices.Equal(got, []*store.DeliveryLease{late.lease}) || q.letGo("e") != nil {
-			t.Errorf("got %d let go, want that one, once", len(got))
+		q.enter("t", "e", late)
+		q.enter("t", "e", good)
+		next(t, p, good, "e")
+		if got := q.letGo("t"); !slices.Equal(got, []int{late.what}) || q.letGo("t") != nil {
+			t.Errorf("got %v let go, want that one, once", got)
 		}
 	})
-	t.Run("lets go of all that wait when nobody is there any more", func(t *testing.T) {
-		q := &turns{}
-		places := enter(t, q, triesAtOnce)
-		waits := in(time.Minute)
-		q.enter("e", waits)
+	t.Run("lets go of all that wait when nobody of the tenant is there any more", func(t *testing.T) {
+		q := &turns[int]{}
+		places := append(enter(t, q, "e", triesAtOnce), enter(t, q, "f", triesAtOnce)...)
+		here, there := in(time.Minute), in(time.Minute)
+		q.enter("t", "e", here)
+		q.enter("t", "g", there)
 		for i, p := range places {
-			if got := q.letGo("e"); len(got) != 0 {
+			if got := q.letGo("t"); len(got) != 0 {
 				t.Errorf("got %d let go while %d are there", len(got), len(places)-i)
 			}
 			p.leave()
 		}
-		if got := q.letGo("e"); !slices.Equal(got, []*store.DeliveryLease{waits.lease}) {
-			t.Errorf("got %d let go, want the one in line", len(got))
+		got := q.letGo("t")
+		if slices.Sort(got); !slices.Equal(got, []int{here.what, there.what}) {
+			t.Errorf("got %v let go, want those in both lines", got)
 		}
-		if len(q.lines) != 0 {
-			t.Error("got a line kept for nobody")
+		if len(q.crowds) != 0 {
+			t.Error("got a crowd kept for nobody")
 		}
 	})
 	t.Run("has a line of bounded length", func(t *testing.T) {
-		q := &turns{}
-		enter(t, q, triesAtOnce)
+		q := &turns[int]{}
+		enter(t, q, "e", triesAtOnce)
 		for range longestLine + 10 {
-			q.enter("e", in(time.Minute))
+			q.enter("t", "e", in(time.Minute))
 		}
-		if n := len(q.lines["e"].waiting); n != longestLine {
+		if n := len(q.crowds["t"].lines["e"].waiting); n != longestLine {
 			t.Errorf("got %d in line, want %d", n, longestLine)
 		}
-		if n := len(q.letGo("e")); n != 10 {
+		if n := len(q.letGo("t")); n != 10 {
 			t.Errorf("got %d let go, want the 10 who found it full", n)
+		}
+	})
+	t.Run("shares its tenant's turns with the tenant's others and with nobody else", func(t *testing.T) {
+		q := &turns[int]{}
+		places := append(enter(t, q, "e", triesAtOnce), enter(t, q, "f", triesAtOnce)...)
+		first, second, third := in(time.Minute), in(2*time.Minute), in(3*time.Minute)
+		if q.enter("t", "e", first) != nil || q.enter("t", "g", second) != nil || q.enter("t", "g", third) != nil {
+			t.Fatalf("got more than %d places", triesTogether)
+		}
+		if q.enter("other", "e", in(time.Minute)) == nil {
+			t.Error("got no place for another tenant")
+		}
+		next(t, places[0], second, "g") // e has seven others
+		next(t, places[1], third, "g")  // six others, while g has one
+		next(t, places[2], first, "e")
+		if _, ok := places[3].next(now); ok {
+			t.Error("got a turn of nobody")
+		}
+		if c := q.crowds["t"]; c.tries != triesTogether-1 || c.lines["e"].tries != triesAtOnce-3 || c.lines["f"].tries != triesAtOnce || c.lines["g"].tries != 2 {
+			t.Errorf("got %d tries counted in all, want %d", c.tries, triesTogether-1)
 		}
 	})
 }

@@ -54,8 +54,10 @@ type Settings struct {
 // Worker handles tasks. It is safe for concurrent use.
 type Worker struct {
 	Settings
-	metrics *Metrics
-	turns   turns // of the webhook endpoints
+	metrics     *Metrics
+	turns       turns[*store.DeliveryLease] // of the webhook endpoints
+	letterTurns [2]turns[*letter]           // of the receivers of letters that can wait, and of urgent ones
+	rests       rests                       // of the receivers of letters
 	// draining is set at shutdown: leases that end now are handed back.
 	draining atomic.Bool
 }

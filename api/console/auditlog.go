@@ -15,6 +15,7 @@ type auditPage struct {
 	Older   int64         // where the page before begins, 0 when there is none
 	Whole   store.AuditReport
 	Checked bool
+	Of      string // the chain that was checked or is broken, by name; empty for every chain and for what concerns all
 }
 
 // chain is one chain of the log; the empty one concerns every tenant.
@@ -55,12 +56,32 @@ func (c *Console) auditPage(v *visit) error {
 		p.Older = from - 1
 	}
 	if q.Has("check") {
-		if p.Whole, err = c.Store.VerifyAudit(v.ctx()); err != nil {
+		if err := c.check(v, &p); err != nil {
 			return err
 		}
-		p.Checked = true
 	}
 	return c.render(v, http.StatusOK, "audit", p)
+}
+
+// check walks every chain that the auditor may read.
+func (c *Console) check(v *visit, p *auditPage) (err error) {
+	of := v.user().Tenant
+	if of != "" {
+		p.Whole, err = c.Store.VerifyChain(v.ctx(), of)
+	} else {
+		p.Whole, err = c.Store.VerifyAudit(v.ctx())
+	}
+	if err != nil {
+		return err
+	}
+	if p.Whole.Broken != nil {
+		of = p.Whole.Broken.Chain
+	}
+	p.Checked, p.Of = true, of
+	if i := slices.IndexFunc(p.Chains, func(one chain) bool { return one.ID == of }); i >= 0 {
+		p.Of = p.Chains[i].Name
+	}
+	return nil
 }
 
 // chains lists the chains that the auditor may read, and returns the length

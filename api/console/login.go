@@ -34,8 +34,7 @@ func (c *Console) login(v *visit) error {
 	if name == "" || len(name) > 200 || password == "" {
 		return c.render(v, http.StatusUnauthorized, "login", loginPage{Wrong: true})
 	}
-	keys := c.throttleKeys(v, name)
-	wait, err := c.lockedFor(v, keys)
+	try, wait, err := c.Store.TryLogin(v.ctx(), c.loginKeys(v, name)...)
 	if err != nil {
 		return err
 	}
@@ -44,12 +43,12 @@ func (c *Console) login(v *visit) error {
 	}
 	user, ok, err := c.checkLogin(v, name, password)
 	if err != nil {
-		return err
+		return errors.Join(err, c.untried(v, try))
 	}
 	if !ok {
-		return c.wrongLogin(v, keys)
+		return c.render(v, http.StatusUnauthorized, "login", loginPage{Wrong: true})
 	}
-	if err := c.Store.LoginSucceeded(v.ctx(), keys.pair); err != nil {
+	if err := c.Store.LoginSucceeded(v.ctx(), try); err != nil {
 		return err
 	}
 	token, _, err := c.Store.CreateSession(v.ctx(), user.ID, c.Idle, c.Absolute)
@@ -61,59 +60,35 @@ func (c *Console) login(v *visit) error {
 	return v.go303("/console/")
 }
 
-// throttleKeys are what failures are counted by. The pair of a name, known or
+// A name alone and an address alone are locked after many failures, and not for
+// long: whoever keeps the lock up from many addresses slows the name's owner
+// down and cannot lock them out for good.
+const (
+	aloneFree = 99
+	aloneLock = time.Minute
+)
+
+func alone(key string) store.LoginKey {
+	return store.LoginKey{Key: key, Free: aloneFree, First: aloneLock, Most: aloneLock}
+}
+
+// loginKeys are what failures are counted by. The pair of a name, known or
 // not, and an address is locked after few: who guesses there locks out nobody
 // but those who share the address. The name alone and the address alone are
 // locked after many, so that guessing from everywhere, or at every name, is
-// slow as well.
-type throttleKeys struct {
-	pair  string
-	alone []string
-}
-
-// The bounds of a name alone and of an address alone. The lock is short:
-// whoever keeps it up from many addresses slows the name's owner down and
-// cannot lock them out for good.
-const (
-	aloneFree = 100 // failures, as the store counts them
-	aloneLock = time.Minute
-	// storeLock is how long the store locks a key that failed so often.
-	storeLock = 15 * time.Minute
-)
-
-// throttleKeys leaves the address alone out where it does not tell one client
+// slow as well. The address alone is left out where it does not tell one client
 // from another.
-func (c *Console) throttleKeys(v *visit, name string) throttleKeys {
+func (c *Console) loginKeys(v *visit, name string) []store.LoginKey {
 	name = strings.ToLower(name)
 	address := c.Address(v.r)
-	keys := throttleKeys{pair: "console/pair/" + address + "/" + name, alone: []string{"console/name/" + name}}
+	keys := []store.LoginKey{
+		{Key: "console/pair/" + address + "/" + name, Free: 4, First: time.Second, Most: 15 * time.Minute, Cleared: true},
+		alone("console/name/" + name),
+	}
 	if address != "" {
-		keys.alone = append(keys.alone, "console/address/"+address)
+		keys = append(keys, alone("console/address/"+address))
 	}
 	return keys
-}
-
-// lockedFor is how long the login is still locked.
-func (c *Console) lockedFor(v *visit, keys throttleKeys) (time.Duration, error) {
-	now, err := c.Store.Now(v.ctx())
-	if err != nil {
-		return 0, err
-	}
-	pair, err := c.Store.LoginThrottle(v.ctx(), keys.pair)
-	if err != nil {
-		return 0, err
-	}
-	wait := pair.LockedUntil.Sub(now)
-	for _, k := range keys.alone {
-		t, err := c.Store.LoginThrottle(v.ctx(), k)
-		if err != nil {
-			return 0, err
-		}
-		if t.Failures >= aloneFree && t.LockedUntil.After(now) {
-			wait = max(wait, t.LockedUntil.Sub(now)-storeLock+aloneLock)
-		}
-	}
-	return wait, nil
 }
 
 func (c *Console) throttled(v *visit, wait time.Duration) error {
@@ -122,13 +97,12 @@ func (c *Console) throttled(v *visit, wait time.Duration) error {
 	return c.render(v, http.StatusTooManyRequests, "login", loginPage{Wait: seconds})
 }
 
-func (c *Console) wrongLogin(v *visit, keys throttleKeys) error {
-	for _, k := range append(keys.alone, keys.pair) {
-		if _, err := c.Store.LoginFailed(v.ctx(), k); err != nil {
-			return err
-		}
-	}
-	return c.render(v, http.StatusUnauthorized, "login", loginPage{Wrong: true})
+// untried takes back a try whose password nobody looked at, also for a browser
+// that did not wait.
+func (c *Console) untried(v *visit, try store.LoginTry) error {
+	ctx, cancel := detached(v.ctx())
+	defer cancel()
+	return c.Store.LoginUntried(ctx, try)
 }
 
 // checkLogin spends one argon2id whether the name is known or not.

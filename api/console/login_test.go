@@ -1,11 +1,16 @@
 package console
 
 import (
+	"context"
+	"database/sql"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -107,6 +112,63 @@ func TestWrongPasswordsFromOneAddressLockNobodyOutElsewhere(t *testing.T) {
 	}
 }
 
+func TestManyGuessesAtOnceAreNoFasterThanOneAfterTheOther(t *testing.T) {
+	h := openHouse(t, behindAProxy, func(s *Settings, _ *store.Options) { s.Hashers = 5 }) // nobody waits so long that they are busy
+	guessers := make([]*visitor, 40)
+	for i := range guessers {
+		guessers[i] = h.from("203.0.113.9")
+		guessers[i].get("/console/login")
+	}
+	answers := make([]int, len(guessers))
+	var all sync.WaitGroup
+	for i, v := range guessers {
+		all.Go(func() { answers[i] = v.post("/console/login", "name", "admin", "password", "a wrong password").status })
+	}
+	all.Wait()
+	got := map[int]int{}
+	for _, status := range answers {
+		got[status]++
+	}
+	if got[http.StatusUnauthorized] != 5 || got[http.StatusTooManyRequests] != len(guessers)-5 {
+		t.Errorf("got answers %v, want five passwords looked at and every other guess refused", got)
+	}
+	if got := h.from("198.51.100.7").logIn("admin", password).status; got != http.StatusSeeOther {
+		t.Errorf("got %d for the admin at another address, want a login", got)
+	}
+}
+
+func TestALoginThatNobodyCameToLookAtIsNoFailure(t *testing.T) {
+	h := openHouse(t)
+	console := h.door.Config.Handler.(*Console)
+	v := h.visitor()
+	v.get("/console/login")
+	at, err := url.Parse(h.door.URL)
+	h.must(err)
+	for range cap(console.hashing) {
+		console.hashing <- struct{}{}
+	}
+	for range 6 { // each leaves before its turn
+		ctx, leave := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		q := v.request("/console/login", "name", "reviewer", "password", "a wrong password").WithContext(ctx)
+		for _, cookie := range v.client.Jar.Cookies(at) {
+			q.AddCookie(cookie)
+		}
+		console.ServeHTTP(httptest.NewRecorder(), q)
+		leave()
+	}
+	for range cap(console.hashing) {
+		<-console.hashing
+	}
+	for range 5 {
+		if got := v.logIn("reviewer", "wrong").status; got != http.StatusUnauthorized {
+			t.Fatalf("got %d, want 401: none of those was a guess", got)
+		}
+	}
+	if got := v.logIn("reviewer", password).status; got != http.StatusTooManyRequests {
+		t.Errorf("got %d after five failures, want 429", got)
+	}
+}
+
 func TestManyFailuresForANameOrFromAnAddressCostAMinuteEachAndNoMore(t *testing.T) {
 	h := openHouse(t, behindAProxy)
 	for name, tt := range map[string]struct{ key, guesser, guessed, locked, free string }{
@@ -117,8 +179,8 @@ func TestManyFailuresForANameOrFromAnAddressCostAMinuteEachAndNoMore(t *testing.
 			address, user, _ := strings.Cut(who, " ")
 			return h.from(address).logIn(user, password)
 		}
-		for range aloneFree - 1 {
-			_, err := h.store.LoginFailed(t.Context(), tt.key)
+		for range aloneFree {
+			_, _, err := h.store.TryLogin(t.Context(), alone(tt.key))
 			h.must(err)
 		}
 		if got := logIn(tt.locked).status; got != http.StatusSeeOther {
@@ -295,6 +357,49 @@ func TestAnAuditorReadsAndChecksTheLog(t *testing.T) {
 	if got := local.get("/console/audit?chain=" + h.tenant).status; got != http.StatusNotFound {
 		t.Errorf("got %d for another tenant's log, want 404", got)
 	}
+}
+
+func TestAnAuditorOfOneTenantChecksItsChainAndHearsOfNoOther(t *testing.T) {
+	h := openHouse(t)
+	h.meeting()
+	other, err := h.store.CreateTenant(t.Context(), "harbour")
+	h.must(err)
+	for range 3 {
+		h.must(h.store.Audit(t.Context(), other.ID, "test", "key.create", "key_1", ""))
+	}
+	db, err := sql.Open("sqlite", h.file)
+	h.must(err)
+	_, err = db.ExecContext(t.Context(), "DROP TRIGGER audit_no_update")
+	h.must(err)
+	alter := func(chain string) {
+		_, err := db.ExecContext(t.Context(), "UPDATE audit SET detail = 'changed' WHERE chain = $1 AND seq = 1", chain)
+		h.must(err)
+	}
+	local, all := h.as(h.person("local.auditor", review.Auditor, h.tenant, "x")), h.role(review.Auditor)
+	says := func(v *visitor, want string) {
+		t.Helper()
+		got := v.get("/console/audit?check=1").text()
+		if !strings.Contains(got, want) {
+			t.Errorf("got %.300q, want %q", got, want)
+		}
+		if v == local && (strings.Contains(got, "harbour") || strings.Contains(got, other.ID)) {
+			t.Error("got another tenant named")
+		}
+	}
+	heads, err := h.store.AuditHeads(t.Context())
+	h.must(err)
+	i := slices.IndexFunc(heads, func(a store.Anchor) bool { return a.Chain == h.tenant })
+	whole := fmt.Sprintf("The log of lantern is whole. %d lines fit.", heads[i].Seq)
+	says(all, "The log is whole.")
+	says(local, whole)
+	alter(other.ID)
+	says(all, "The log of harbour is broken at line 1.")
+	says(local, whole)
+	alter(h.tenant)
+	says(local, "The log of lantern is broken at line 1.")
+	alter("")
+	says(all, "The log of all tenants is broken at line 1.")
+	h.must(db.Close())
 }
 
 func TestAnAdminSeesDeadDeliveriesAndSendsThemAgain(t *testing.T) {

@@ -57,7 +57,8 @@ type Case struct {
 	Reviewer   string
 	LeaseUntil time.Time
 	ClosedAt   time.Time
-	// Action is what was decided, empty while the case is open.
+	// Action is what was decided, empty while the case is open; erased or merged
+	// where it was closed undecided, with its item or into another case about it.
 	Action pipeline.Action
 }
 

@@ -165,6 +165,7 @@ func TestACopysAppealGoesToOtherEyesToo(t *testing.T) {
 		w.decide(rita, pipeline.Block, false)
 		appeal, err := w.Appeal(t.Context(), review.Appeal{Tenant: w.tenant, ItemID: second, By: "ben"})
 		w.must(err)
+		w.settles()
 		if _, _, err := w.ClaimCase(t.Context(), rita, appeal); !errors.Is(err, store.ErrForbidden) {
 			t.Errorf("got %v for who blocked the picture, want ErrForbidden", err)
 		}

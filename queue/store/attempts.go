@@ -17,6 +17,9 @@ type DeliveryLease struct {
 	Worker string
 	Fence  int
 	Until  time.Time
+	// Rests is true when the endpoint did not answer the last time and may not
+	// be tried now, or another tries it: put the delivery off.
+	Rests bool
 }
 
 // Attempt is one try at a delivery.
@@ -30,13 +33,17 @@ type Attempt struct {
 	ErrorClass string
 	// RetryIn is when to try again; 0 with Delivered false means give up.
 	RetryIn time.Duration
-	Took    time.Duration
+	// Rest is, of an endpoint that gave no answer, how long nobody is to try it.
+	Rest time.Duration
+	Took time.Duration
 }
 
 // ClaimDelivery takes a delivery for a while. ErrClaimed, ErrDone (received,
 // dead or cancelled) and ErrNotFound as for Claim; ErrConflict when it is not
 // due yet or still waits for a reviewer. An endpoint whose secrets do not open
 // comes without any: nothing can be signed for it, and that is a try like another.
+// Of the deliveries to a silent endpoint one at a time is to be tried, when its
+// rest is over; the others come with Rests.
 func (s *Store) ClaimDelivery(ctx context.Context, id, worker string, lease time.Duration) (*DeliveryLease, error) {
 	l := &DeliveryLease{Worker: worker}
 	err := s.write(ctx, func(t *tx) error { return s.claimDelivery(t, l, id, lease) })
@@ -48,7 +55,8 @@ func (s *Store) ClaimDelivery(ctx context.Context, id, worker string, lease time
 
 func (s *Store) claimDelivery(t *tx, l *DeliveryLease, id string, lease time.Duration) error {
 	until := t.at + lease.Microseconds()
-	err := t.each(`UPDATE deliveries SET fence = fence + 1, worker = $2, lease_until = $3
+	err := t.each(`UPDATE deliveries SET fence = fence + 1, worker = $2, lease_until = $3, put_off = 0,
+			began_at = CASE WHEN began_at = 0 THEN $4 ELSE began_at END
 		WHERE id = $1 AND state = 'pending' AND due_at <= $4 AND lease_until <= $4
 		RETURNING `+deliveryColumns+`, fence`, args(id, l.Worker, until, t.at), func(row scanner) (err error) {
 		l.Delivery, err = scanDelivery(row, &l.Fence)
@@ -64,9 +72,19 @@ func (s *Store) claimDelivery(t *tx, l *DeliveryLease, id string, lease time.Dur
 	if l.Stage == StageDeliver {
 		e, err := s.endpoint(t, l.Tenant, l.Recipient)
 		l.Endpoint = &e.Endpoint
+		if err == nil && e.Silent > 0 {
+			l.Rests, err = t.rests(e.Endpoint, until)
+		}
 		return err
 	}
 	return s.findGuardian(t, l)
+}
+
+// rests reports whether a silent endpoint is to be left alone. The first who
+// asks when its rest is over may try it, and until then others may not.
+func (t *tx) rests(e Endpoint, until int64) (bool, error) {
+	n, err := t.exec("UPDATE endpoints SET rest_until = $3 WHERE id = $1 AND silent = $2 AND rest_until <= $4", e.ID, e.Silent, until, t.at)
+	return n == 0, err
 }
 
 // findGuardian leaves Guardian nil when the notice is for reviewers, or when
@@ -135,6 +153,11 @@ func (s *Store) recordAttempt(t *tx, l *DeliveryLease, a Attempt) (DeliveryState
 	if err != nil {
 		return "", err
 	}
+	if l.Endpoint != nil {
+		if err := t.heard(*l.Endpoint, a); err != nil {
+			return "", err
+		}
+	}
 	switch {
 	case a.Delivered:
 		return DeliveryDone, t.endDelivery(l.ID, DeliveryDone)
@@ -147,14 +170,35 @@ func (s *Store) recordAttempt(t *tx, l *DeliveryLease, a Attempt) (DeliveryState
 	return DeliveryDead, s.unreached(t, l)
 }
 
-// PutOff gives deliveries back that nobody tried, to be due again after a while.
-// It is no attempt. Whose lease is no longer the newest is left alone.
-func (s *Store) PutOff(ctx context.Context, leases []*DeliveryLease, after time.Duration) error {
+// heard writes down whether an endpoint answered. Of several tries that were
+// under way at once the first without an answer makes it rest; the others saw it
+// as it was before that, and change nothing.
+func (t *tx) heard(e Endpoint, a Attempt) error {
+	var err error
+	switch {
+	case a.StatusCode > 0:
+		_, err = t.exec("UPDATE endpoints SET silent = 0, rest_until = 0 WHERE id = $1 AND silent > 0", e.ID)
+	case a.Rest > 0:
+		_, err = t.exec("UPDATE endpoints SET silent = silent + 1, rest_until = $3 WHERE id = $1 AND silent = $2", e.ID, e.Silent, t.at+a.Rest.Microseconds())
+	}
+	return err
+}
+
+// Later is a delivery that nobody tried, and after which time it is due again.
+type Later struct {
+	Lease *DeliveryLease
+	After time.Duration
+}
+
+// PutOff gives deliveries back that nobody tried. It is no attempt. Whose lease
+// is no longer the newest is left alone.
+func (s *Store) PutOff(ctx context.Context, list []Later) error {
 	err := s.write(ctx, func(t *tx) error {
-		for _, l := range leases {
-			n, err := t.exec("UPDATE deliveries SET lease_until = 0 WHERE id = $1 AND fence = $2 AND state = 'pending' AND lease_until > 0", l.ID, l.Fence)
+		for _, p := range list {
+			l := p.Lease
+			n, err := t.exec("UPDATE deliveries SET lease_until = 0, put_off = 1 WHERE id = $1 AND fence = $2 AND state = 'pending' AND lease_until > 0", l.ID, l.Fence)
 			if err == nil && n == 1 {
-				err = t.retryDelivery(l, t.at+after.Microseconds())
+				err = t.retryDelivery(l, t.at+p.After.Microseconds())
 			}
 			if err != nil {
 				return fmt.Errorf("put off delivery %s: %w", l.ID, err)
@@ -166,6 +210,44 @@ func (s *Store) PutOff(ctx context.Context, leases []*DeliveryLease, after time.
 		return fmt.Errorf("put off deliveries: %w", err)
 	}
 	return nil
+}
+
+// BringForward makes up to limit deliveries to an endpoint due now that were put
+// off, the oldest first, and returns how many. What failed and waits for its next
+// try keeps waiting.
+func (s *Store) BringForward(ctx context.Context, tenant, endpoint string, limit int) (n int, err error) {
+	// a look that takes no lock spares the writer when there is nothing
+	var any int
+	err = s.reader(ctx).one("SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE tenant = $1 AND recipient = $2 AND "+putOff+" LIMIT 1) AS d",
+		args(tenant, endpoint), &any)
+	if err == nil && any > 0 {
+		err = s.write(ctx, func(t *tx) error {
+			n, err = t.bringForward(tenant, endpoint, limit)
+			return err
+		})
+	}
+	if err != nil {
+		return 0, fmt.Errorf("bring deliveries to endpoint %s forward: %w", endpoint, err)
+	}
+	return n, nil
+}
+
+// putOff is true of a delivery that was put off; an index knows it by these words.
+const putOff = "put_off = 1 AND state = 'pending'"
+
+func (t *tx) bringForward(tenant, endpoint string, limit int) (int, error) {
+	list, err := allOf(t, `UPDATE deliveries SET put_off = 0 WHERE id IN
+			(SELECT id FROM deliveries WHERE tenant = $1 AND recipient = $2 AND `+putOff+` AND due_at > $3 ORDER BY id LIMIT $4`+t.lock.skip+`)
+		RETURNING `+deliveryColumns, args(tenant, endpoint, t.at, limit), scanPlainDelivery)
+	if err != nil {
+		return 0, err
+	}
+	for _, d := range list {
+		if err := t.retryDelivery(&DeliveryLease{Delivery: d}, t.at); err != nil {
+			return 0, err
+		}
+	}
+	return len(list), nil
 }
 
 func (t *tx) endDelivery(id string, state DeliveryState) error {
@@ -194,8 +276,8 @@ func (s *Store) unreached(t *tx, l *DeliveryLease) error {
 		severity = 3
 	}
 	n := newCase{tenant: l.Tenant, itemID: l.ItemID, kind: review.KindNotice, reasons: []string{"guardian not reached"}, severity: severity, deadline: time.Hour}
-	var state State
-	if err := t.one("SELECT state FROM items WHERE id = $1", args(l.ItemID), &state); err != nil {
+	state, err := t.lockItem(l.Tenant, l.ItemID)
+	if err != nil {
 		return err
 	}
 	if state == InReview { // a copy in another's case, which now gets its own: its verdict still waits for somebody

@@ -409,6 +409,7 @@ func TestReportsAndAppealsJoinTheOpenCase(t *testing.T) {
 		if appeal == first {
 			t.Error("got the closed case for an appeal, want a new one")
 		}
+		w.settles()
 		_, l = w.take(r)
 		_, err = w.Decide(t.Context(), r, decision(l, pipeline.Allow))
 		w.must(err)

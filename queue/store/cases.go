@@ -70,6 +70,26 @@ func (s *Store) openCase(t *tx, n newCase) (id string, err error) {
 	return id, addReasons(t, id, n.reasons)
 }
 
+// left is how long it is from now until a deadline; one that has passed stays so.
+func left(deadline, now int64) time.Duration {
+	return time.Duration(max(deadline-now, 1)) * time.Microsecond
+}
+
+// lockItem makes the item's row this transaction's until the end, and says where
+// the item stands. Who changes an item and a case about it takes the item first:
+// then a verdict, a report, a decision and an undo come one after the other, and
+// each sees what the one before it left.
+func (t *tx) lockItem(tenant, itemID string) (state State, err error) {
+	err = t.one("UPDATE items SET hold = hold WHERE tenant = $1 AND id = $2 RETURNING state", args(tenant, itemID), &state)
+	return state, err
+}
+
+// lockItemOf is lockItem for the item of a case.
+func (t *tx) lockItemOf(caseID string) error {
+	_, err := t.exec("UPDATE items SET hold = hold WHERE id = (SELECT item_id FROM cases WHERE id = $1)", caseID)
+	return err
+}
+
 // remember makes a case about an item that was judged before at least as grave
 // as its verdict and as every earlier case about it, under the same labels: what
 // took two people is not undone by one.

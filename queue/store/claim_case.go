@@ -12,7 +12,7 @@ import (
 // NextCase gives the reviewer the open case that ranks highest and leases it
 // to them: their own live lease first, never one that they voted on, skipped
 // or may not take, nothing severe once they saw Options.SevereViewsPerHour, and
-// none whose last voter may still take the vote back.
+// none about an item on which a vote may still be taken back.
 // ErrNotFound when there is none, ErrForbidden for who may not review.
 func (s *Store) NextCase(ctx context.Context, r review.Reviewer) (c review.Case, l review.Lease, err error) {
 	err = s.write(ctx, func(t *tx) error {
@@ -60,16 +60,20 @@ func (t *tx) mayVote(r review.Reviewer, caseID string) (bool, error) {
 	return open == 1, err
 }
 
-// mayBeTakenBack is true of a case whose last voter may still take the vote back: $3
-// is now, $6 how long. Nobody else is given it meanwhile, since a lease would
-// stand in the way.
-const mayBeTakenBack = "EXISTS (SELECT 1 FROM votes y WHERE y.case_id = c.id AND y.undone_at = 0 AND y.at > $3 - $6)"
+// mayBeTakenBack is true of a case about an item on which somebody voted after
+// since and may still take the vote back: in this case, in the one before it, or in
+// that which the item joined as a copy. Nobody is given it meanwhile, since a lease
+// or another vote would stand in the way.
+func mayBeTakenBack(since string) string {
+	return `EXISTS (SELECT 1 FROM votes y WHERE y.undone_at = 0 AND y.at > ` + since + `
+		AND (y.item_id = c.item_id OR y.id IN (SELECT k.vote_id FROM case_copies k WHERE k.item_id = c.item_id)))`
+}
 
 // nextQuery picks by review.Rank; $3 is now, $4 the tenant, $5 the severity
 // that is too much just now, $6 Options.Undo.
-const nextQuery = `SELECT c.id FROM cases c JOIN items i ON i.id = c.item_id
+var nextQuery = `SELECT c.id FROM cases c JOIN items i ON i.id = c.item_id
 	WHERE ` + caseOpenTo + ` AND c.lease_until <= $3 AND ($4 = '' OR c.tenant = $4) AND c.severity < $5 AND i.state <> 'pending'
-	AND NOT ` + mayBeTakenBack + `
+	AND NOT ` + mayBeTakenBack("$3 - $6") + `
 	AND NOT EXISTS (SELECT 1 FROM skips k WHERE k.case_id = c.id AND k.reviewer = $1 AND k.until > $3)
 	ORDER BY (c.priority + 1.0) * (1.0 + CAST(CASE WHEN $3 > c.opened_at THEN $3 - c.opened_at ELSE 0 END AS DOUBLE PRECISION)
 		/ CASE WHEN c.deadline_at - c.opened_at > 1000000 THEN c.deadline_at - c.opened_at ELSE 1000000 END) DESC, c.id
@@ -122,7 +126,7 @@ func (s *Store) lease(t *tx, r review.Reviewer, caseID string) (c heldCase, err 
 
 // ClaimCase leases one case by its id, with the same rules; the holder gets
 // their own lease again. ErrClaimed, ErrDone, ErrForbidden and ErrCapped say
-// why not; ErrClaimed also while the last voter may take the vote back, and
+// why not; ErrClaimed also while a vote on the item may be taken back, and
 // ErrConflict while the item waits for its verdict.
 func (s *Store) ClaimCase(ctx context.Context, r review.Reviewer, caseID string) (c review.Case, l review.Lease, err error) {
 	err = s.write(ctx, func(t *tx) error {
@@ -175,12 +179,13 @@ func (s *Store) claimCase(t *tx, r review.Reviewer, caseID string) (heldCase, er
 	if !open {
 		return heldCase{}, ErrForbidden
 	}
-	v, err := t.lastVote(caseID)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	var fresh int
+	err = t.one("SELECT COUNT(*) FROM cases c WHERE c.id = $1 AND "+mayBeTakenBack("$2"), args(caseID, t.at-s.options.Undo.Microseconds()), &fresh)
+	if err != nil {
 		return heldCase{}, err
 	}
-	if err == nil && v.at > t.at-s.options.Undo.Microseconds() {
-		return heldCase{}, ErrClaimed // they may still take it back
+	if fresh > 0 {
+		return heldCase{}, ErrClaimed
 	}
 	return s.lease(t, r, caseID)
 }

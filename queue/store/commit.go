@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"nightlight/pipeline"
 	"nightlight/queue/review"
@@ -17,6 +18,9 @@ type Outcome struct {
 	// Notices to guardians and reviewers. Those with After "review" wait for
 	// a Decision.
 	Notices []review.Notice
+	// Look is how long a person has for a first look where the verdict asks for
+	// none, yet somebody reported the item before it; 0 leaves it to the report.
+	Look time.Duration
 	// Print remembers a picture or film that could be opened; nil for others.
 	Print *Print
 }
@@ -91,6 +95,11 @@ func (s *Store) commit(t *tx, l *Lease, o Outcome) (done Committed, err error) {
 	if err := t.keepVerdict(l, v); err != nil {
 		return Committed{}, err
 	}
+	if done.State == Closed {
+		if err := s.weigh(t, l.Item, o.Look); err != nil {
+			return Committed{}, err
+		}
+	}
 	if err := s.keep(t, l.ItemID, l.Key, 0, o.Evidence); err != nil {
 		return Committed{}, err
 	}
@@ -103,6 +112,27 @@ func (s *Store) commit(t *tx, l *Lease, o Outcome) (done Committed, err error) {
 		}
 	}
 	return done, s.tell(t, l.Item, v, done, o.Notices)
+}
+
+// weigh makes the case of a report that came before a verdict which asks for
+// nobody as grave as if it had come after it.
+func (s *Store) weigh(t *tx, it pipeline.Item, look time.Duration) error {
+	var deadline int64
+	err := t.one("SELECT deadline_at FROM cases WHERE item_id = $1 AND state = 'open'", args(it.ID), &deadline)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	n := newCase{tenant: it.Tenant, itemID: it.ID, kind: review.KindReport, deadline: left(deadline, t.at)}
+	if look > 0 {
+		n.deadline = min(n.deadline, look)
+	}
+	if err == nil {
+		err = t.remember(&n)
+	}
+	if err == nil {
+		_, err = s.openCase(t, n)
+	}
+	return err
 }
 
 // end says where a verdict leads. What is held waits for a person even when

@@ -19,10 +19,11 @@ import (
 // verdict (pipeline.Verdict.SameGrounds: same policy, thresholds, banks and
 // faults), people of the same ages on both sides and the same audience
 // (pipeline.Item.SameParties: what may pass between two children was not weighed
-// for a grown-up who sends it, nor for all to see), no caption, and word to
-// guardians waiting only where the reviewer is asked about it. And a picture that is merely near shares only a
-// block: what nobody has seen is never let through because something like it
-// was. Any milder decision gives it a case of its own.
+// for a grown-up who sends it, nor for all to see), no caption, no report of its
+// own before the verdict, and word to guardians waiting only where the reviewer
+// is asked about it. And a picture that is merely near shares only a block: what
+// nobody has seen is never let through because something like it was. Any milder
+// decision gives it a case of its own.
 
 // groundsSlack is how far the scores of two copies may lie apart.
 const groundsSlack = 0.1
@@ -38,6 +39,13 @@ type Copy struct {
 // ErrNotFound.
 func (s *Store) join(t *tx, l *Lease, v pipeline.Verdict, p *Print, notices []review.Notice) (caseID string, err error) {
 	if p == nil || !p.Alone || v.Quarantine || l.Item.ToGuardian {
+		return "", ErrNotFound
+	}
+	var own int // of a report that came first: it decides the item, and must be as grave as the verdict
+	if err := t.one("SELECT COUNT(*) FROM cases WHERE item_id = $1 AND state = 'open'", args(l.ItemID), &own); err != nil {
+		return "", err
+	}
+	if own > 0 {
 		return "", ErrNotFound
 	}
 	// two workers with the same picture at one moment take turns
@@ -255,7 +263,10 @@ func (s *Store) ownCase(t *tx, c heldCase, itemID string) error {
 	}
 	_, err = s.openCase(t, newCase{tenant: c.Tenant, itemID: itemID, kind: c.Kind, labels: v.Labels, reasons: v.Reasons,
 		severity: v.Severity(), priority: c.Priority, deadline: c.Deadline.Sub(c.OpenedAt)})
-	return err
+	if err != nil {
+		return err
+	}
+	return t.render(itemID, t.at)
 }
 
 // reverseCopies takes a decision back from the copies.

@@ -242,6 +242,7 @@ func TestEachItemsOwnGuardiansHearByTheDecision(t *testing.T) {
 		if one.CaseID != two.CaseID || one.CaseID != three.CaseID {
 			w.Fatal("got more than one case")
 		}
+		w.well()
 		w.decide(r, pipeline.Block, true)
 		w.clock.pass(time.Minute)
 		tasks, err := w.PendingTasks(w.Context(), 100)

@@ -40,6 +40,9 @@ func (s *Store) decide(t *tx, r review.Reviewer, d review.Decision) (done review
 	if r, err = t.mayReview(r); err != nil {
 		return done, err
 	}
+	if err = t.lockItemOf(d.CaseID); err != nil {
+		return done, err
+	}
 	// the lease ends with the vote, and the row is ours until the end
 	err = t.held(r, d.CaseID, d.Token, "reviewer = '', token = '', lease_until = 0")
 	if errors.Is(err, ErrLost) {
@@ -331,13 +334,10 @@ func (s *Store) letOneGo(t *tx, d Delivery, voteID string, send bool) error {
 		return err
 	}
 	due := t.at + s.options.Undo.Microseconds()
-	var queue string
-	err := t.one(`UPDATE deliveries SET state = 'pending', vote_id = $2, urgency = $3, notice = $4, due_at = $5
-		WHERE id = $1 AND state = 'waiting' RETURNING queue`, args(d.ID, voteID, string(d.Urgency), jsonOf(d.Notice), due), &queue)
-	if errors.Is(err, ErrNotFound) {
-		return nil // erased meanwhile
-	}
-	if err != nil {
+	queue := s.noticeQueue(d.Urgency) // of the letter that was chosen
+	n, err := t.exec(`UPDATE deliveries SET state = 'pending', vote_id = $2, urgency = $3, notice = $4, due_at = $5, queue = $6
+		WHERE id = $1 AND state = 'waiting'`, d.ID, voteID, string(d.Urgency), jsonOf(d.Notice), due, queue)
+	if err != nil || n == 0 { // erased meanwhile
 		return err
 	}
 	return t.post(SubjectDelivery, d.ID, StageNotify, queue, due)

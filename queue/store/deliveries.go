@@ -50,6 +50,9 @@ type Delivery struct {
 	CreatedAt time.Time
 	DueAt     time.Time
 	DoneAt    time.Time
+	// Began is when a worker first took it up since it was written or last
+	// replayed; the zero time when none has.
+	Began time.Time
 	// Endpoint is set by ClaimDelivery for a webhook event.
 	Endpoint *Endpoint
 	// Notice is set for a notice; Guardian too by ClaimDelivery.
@@ -98,7 +101,7 @@ func (s *Store) insertDelivery(t *tx, d Delivery, voteID string, due int64) erro
 	queue := s.options.WebhookQueue
 	notice := ""
 	if d.Notice != nil {
-		notice, queue = jsonOf(d.Notice), s.options.NoticeQueue
+		notice, queue = jsonOf(d.Notice), s.noticeQueue(d.Urgency)
 	}
 	n, err := t.exec(`INSERT INTO deliveries (id, tenant, item_id, case_id, policy_version, effect, recipient, stage, queue, urgency, state,
 			payload, notice, vote_id, created_at, due_at)
@@ -112,18 +115,26 @@ func (s *Store) insertDelivery(t *tx, d Delivery, voteID string, due int64) erro
 	return t.post(SubjectDelivery, d.ID, d.Stage, queue, due)
 }
 
+// noticeQueue lets urgent letters pass the others.
+func (s *Store) noticeQueue(u pipeline.Urgency) string {
+	if u == pipeline.Urgent {
+		return s.options.UrgentNoticeQueue
+	}
+	return s.options.NoticeQueue
+}
+
 const deliveryColumns = `id, tenant, item_id, case_id, policy_version, effect, recipient, stage, urgency, state, tries, attempts, payload, notice,
-	created_at, due_at, done_at`
+	created_at, due_at, done_at, began_at`
 
 func scanDelivery(row scanner, more ...any) (d Delivery, err error) {
 	var payload, notice string
-	var created, due, done int64
+	var created, due, done, began int64
 	into := append([]any{&d.ID, &d.Tenant, &d.ItemID, &d.CaseID, &d.PolicyVersion, &d.Effect, &d.Recipient, &d.Stage, &d.Urgency, &d.State, &d.Attempts,
-		&d.Round, &payload, &notice, &created, &due, &done}, more...)
+		&d.Round, &payload, &notice, &created, &due, &done, &began}, more...)
 	if err := row.Scan(into...); err != nil {
 		return Delivery{}, err
 	}
-	d.CreatedAt, d.DueAt, d.DoneAt = timeOf(created), timeOf(due), timeOf(done)
+	d.CreatedAt, d.DueAt, d.DoneAt, d.Began = timeOf(created), timeOf(due), timeOf(done), timeOf(began)
 	if payload != "" {
 		d.Payload = json.RawMessage(payload)
 	}
@@ -183,19 +194,23 @@ func (s *Store) Deliveries(ctx context.Context, tenant, endpoint string, state D
 }
 
 // Replay sends a delivery that is done or dead once more, under the same id
-// and with all its tries before it. ErrConflict when it is neither;
+// and with all its tries before it. An endpoint that rests is woken: whoever
+// replays may know that it answers again. ErrConflict when it is neither;
 // ErrDisabled when its endpoint is.
 func (s *Store) Replay(ctx context.Context, tenant, id, by string) error {
 	err := s.write(ctx, func(t *tx) error {
-		var stage, queue string
-		err := t.one(`UPDATE deliveries SET state = 'pending', due_at = $3, attempts = 0, lease_until = 0, done_at = 0
+		var stage, queue, recipient string
+		err := t.one(`UPDATE deliveries SET state = 'pending', due_at = $3, attempts = 0, lease_until = 0, done_at = 0, began_at = 0, put_off = 0
 			WHERE tenant = $1 AND id = $2 AND state IN ('done', 'dead') AND (stage <> 'deliver' OR EXISTS
 				(SELECT 1 FROM endpoints e WHERE e.tenant = deliveries.tenant AND e.id = deliveries.recipient AND e.disabled_at = 0))
-			RETURNING stage, queue`, args(tenant, id, t.at), &stage, &queue)
+			RETURNING stage, queue, recipient`, args(tenant, id, t.at), &stage, &queue, &recipient)
 		if errors.Is(err, ErrNotFound) {
 			return t.replayRefused(tenant, id)
 		}
 		if err != nil {
+			return err
+		}
+		if _, err := t.exec("UPDATE endpoints SET rest_until = 0 WHERE tenant = $1 AND id = $2 AND rest_until > 0", tenant, recipient); err != nil {
 			return err
 		}
 		if err := t.post(SubjectDelivery, id, stage, queue, t.at); err != nil {

@@ -279,7 +279,7 @@ func TestADeliveryThatIsPutOffIsDueLaterAndWasNotTried(t *testing.T) {
 		lost := w.hold(d.ID)
 		w.clock.pass(time.Minute)
 		l := w.hold(d.ID)
-		w.must(w.PutOff(t.Context(), []*store.DeliveryLease{lost, l}, time.Minute))
+		w.must(w.PutOff(t.Context(), []store.Later{{Lease: lost, After: time.Hour}, {Lease: l, After: time.Minute}}))
 		got, tries, err := w.Delivery(t.Context(), w.tenant, d.ID)
 		w.must(err)
 		if got.State != store.DeliveryPending || got.Attempts != 0 || len(tries) != 0 || !got.DueAt.Equal(w.clock.now().Add(time.Minute)) {
@@ -295,11 +295,11 @@ func TestADeliveryThatIsPutOffIsDueLaterAndWasNotTried(t *testing.T) {
 			t.Errorf("got it sent %d times when it was due, want once", n)
 		}
 		l = w.hold(d.ID)
-		w.must(w.PutOff(t.Context(), []*store.DeliveryLease{lost}, time.Hour))
+		w.must(w.PutOff(t.Context(), []store.Later{{Lease: lost, After: time.Hour}}))
 		if state := w.try(l, store.Attempt{Channel: "webhook", Delivered: true}); state != store.DeliveryDone {
 			t.Errorf("got %s, want it done: a late worker puts nothing off", state)
 		}
-		w.must(w.PutOff(t.Context(), []*store.DeliveryLease{l}, time.Hour))
+		w.must(w.PutOff(t.Context(), []store.Later{{Lease: l, After: time.Hour}}))
 		if got := w.only(e.ID); got.State != store.DeliveryDone {
 			t.Errorf("got %s, want what is done to stay so", got.State)
 		}

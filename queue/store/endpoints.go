@@ -21,6 +21,11 @@ type Endpoint struct {
 	DisabledAt time.Time
 	// DisabledWhy is a short fixed word such as gone or asked.
 	DisabledWhy string
+	// Silent counts the tries one after the other that got no answer; those
+	// that were under way at once count as one. 0 when the last one got some.
+	Silent int
+	// RestUntil is when a silent endpoint may be tried next, by one alone.
+	RestUntil time.Time
 }
 
 // Wants reports whether the endpoint subscribed to an event.
@@ -28,8 +33,12 @@ func (e Endpoint) Wants(event string) bool {
 	return len(e.Events) == 0 || slices.Contains(e.Events, event)
 }
 
+// MostEndpoints is how many live endpoints a tenant may have: every event is
+// written once for each of them, in the transaction of the verdict.
+const MostEndpoints = 20
+
 // CreateEndpoint adds an endpoint with its first secret, which is stored
-// sealed. ID and CreatedAt are set here.
+// sealed. ID and CreatedAt are set here. ErrFull when the tenant has all it may.
 func (s *Store) CreateEndpoint(ctx context.Context, e Endpoint, by string) (Endpoint, error) {
 	key, err := s.keyring.NewKey()
 	if err != nil {
@@ -41,12 +50,16 @@ func (s *Store) CreateEndpoint(ctx context.Context, e Endpoint, by string) (Endp
 		if err != nil {
 			return err
 		}
-		_, err = t.exec("INSERT INTO endpoints (id, tenant, url, events, wrapped, secrets, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-			e.ID, e.Tenant, e.URL, jsonOf(e.Events), key, sealed, t.at)
-		if err != nil {
+		// the line comes first: its lock has those who add to one tenant count one after the other
+		if err := t.audit(e.Tenant, by, "endpoint.create", e.ID, ""); err != nil {
 			return err
 		}
-		return t.audit(e.Tenant, by, "endpoint.create", e.ID, "")
+		if err := t.roomForEndpoint(e.Tenant); err != nil {
+			return err
+		}
+		_, err = t.exec("INSERT INTO endpoints (id, tenant, url, events, wrapped, secrets, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+			e.ID, e.Tenant, e.URL, jsonOf(e.Events), key, sealed, t.at)
+		return err
 	})
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("create endpoint: %w", err)
@@ -54,9 +67,19 @@ func (s *Store) CreateEndpoint(ctx context.Context, e Endpoint, by string) (Endp
 	return e, nil
 }
 
+// roomForEndpoint gives ErrFull when a tenant may have no more live endpoints.
+func (t *tx) roomForEndpoint(tenant string) error {
+	var live int
+	err := t.one("SELECT COUNT(*) FROM endpoints WHERE tenant = $1 AND disabled_at = 0", args(tenant), &live)
+	if err == nil && live >= MostEndpoints {
+		err = ErrFull
+	}
+	return err
+}
+
 func secretsAAD(id string) []byte { return []byte("secrets\x00" + id) }
 
-const endpointColumns = "SELECT id, tenant, url, events, wrapped, secrets, created_at, disabled_at, disabled_why FROM endpoints"
+const endpointColumns = "SELECT id, tenant, url, events, wrapped, secrets, created_at, disabled_at, disabled_why, silent, rest_until FROM endpoints"
 
 // sealedEndpoint is an endpoint whose secrets are still sealed.
 type sealedEndpoint struct {
@@ -66,12 +89,12 @@ type sealedEndpoint struct {
 
 func scanEndpoint(row scanner) (e sealedEndpoint, err error) {
 	var events string
-	var created, disabled int64
-	err = row.Scan(&e.ID, &e.Tenant, &e.URL, &events, &e.key, &e.secrets, &created, &disabled, &e.DisabledWhy)
+	var created, disabled, rest int64
+	err = row.Scan(&e.ID, &e.Tenant, &e.URL, &events, &e.key, &e.secrets, &created, &disabled, &e.DisabledWhy, &e.Silent, &rest)
 	if err != nil {
 		return e, err
 	}
-	e.CreatedAt, e.DisabledAt = timeOf(created), timeOf(disabled)
+	e.CreatedAt, e.DisabledAt, e.RestUntil = timeOf(created), timeOf(disabled), timeOf(rest)
 	return e, json.Unmarshal([]byte(events), &e.Events)
 }
 

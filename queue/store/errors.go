@@ -15,6 +15,9 @@ var (
 	// ErrDisabled: the endpoint was deleted or is gone; nothing is sent there.
 	// It is an ErrConflict.
 	ErrDisabled = fmt.Errorf("endpoint is disabled: %w", ErrConflict)
+	// ErrFull: the tenant has as many live endpoints as it may. It is an
+	// ErrConflict.
+	ErrFull = fmt.Errorf("too many endpoints: %w", ErrConflict)
 	// ErrClaimed: somebody else's lease is live.
 	ErrClaimed = errors.New("claimed by another")
 	// ErrLost: the caller's lease is no longer the newest; nothing was written.

@@ -75,7 +75,8 @@ type Item struct {
 	// before; nil when nobody did or it was taken back.
 	Decision *Decision
 	Media    *Media
-	// CaseID is the newest case about the item, if any.
+	// CaseID is the newest case about the item, if any, but for one that Undo
+	// joined to another.
 	CaseID   string
 	Hold     bool
 	ClosedAt time.Time
@@ -113,7 +114,7 @@ func scanItem(row scanner, more ...any) (it Item, err error) {
 // itemQuery reads items with their verdict, newest case and the last closing
 // vote that stands; one that kept what held (review.Keep) decided nothing.
 const itemQuery = "SELECT " + itemColumns + `, COALESCE(v.body, ''), COALESCE(v.severity, 0),
-	COALESCE((SELECT MAX(c.id) FROM cases c WHERE c.item_id = i.id), (SELECT k.case_id FROM case_copies k WHERE k.item_id = i.id), ''),
+	COALESCE((SELECT MAX(c.id) FROM cases c WHERE c.item_id = i.id AND c.action <> 'merged'), (SELECT k.case_id FROM case_copies k WHERE k.item_id = i.id), ''),
 	COALESCE(d.action, ''), COALESCE(d.at, 0)
 	FROM items i LEFT JOIN verdicts v ON v.item_id = i.id
 	LEFT JOIN votes d ON d.id = (SELECT MAX(o.id) FROM votes o WHERE o.closed_case = 1 AND o.undone_at = 0 AND o.action <> 'keep'

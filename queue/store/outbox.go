@@ -123,8 +123,17 @@ func (t *tx) markSent(sent []int64) error {
 // growing distances what still waits in the queue. It also writes the outbox
 // rows that pending work has lost. It returns how many tasks go out again.
 func (s *Store) Sweep(ctx context.Context, after time.Duration) (n int, err error) {
+	unrendered, err := s.unrendered(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("sweep: %w", err)
+	}
 	err = s.write(ctx, func(t *tx) error {
-		n = 0
+		n = len(unrendered)
+		for _, id := range unrendered {
+			if err := t.render(id, t.at); err != nil {
+				return err
+			}
+		}
 		for _, query := range [...]string{sweepItems, sweepRenditions, sweepDeliveries, restoreItems, restoreDeliveries} {
 			more, err := t.exec(query, t.at, after.Microseconds())
 			if err != nil {

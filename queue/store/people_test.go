@@ -1,8 +1,12 @@
 package store_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -99,29 +103,109 @@ func TestSessionsEnd(t *testing.T) {
 	})
 }
 
+// rita is what failures for one name from one place are counted by, ward what
+// those of all who are there are.
+var (
+	rita = store.LoginKey{Key: "ward/rita", Free: 4, First: time.Second, Most: 15 * time.Minute, Cleared: true}
+	ward = store.LoginKey{Key: "ward", Free: 9, First: time.Minute, Most: time.Minute}
+)
+
+// tries logs in and wants it to be locked for so long.
+func (w *world) tries(want time.Duration, keys ...store.LoginKey) store.LoginTry {
+	w.Helper()
+	try, wait, err := w.TryLogin(w.Context(), keys...)
+	w.must(err)
+	if wait != want {
+		w.Errorf("got a lock for %s, want %s", wait, want)
+	}
+	return try
+}
+
 func TestFailedLoginsLockForLongerAndLonger(t *testing.T) {
 	both(t, func(w *world) {
-		for i := range 8 {
-			got, err := w.LoginFailed(t.Context(), "rita")
-			w.must(err)
-			var want time.Time
-			if over := i - 3; over > 0 {
-				want = w.clock.now().Add(time.Second << (over - 1))
-			}
-			if !got.LockedUntil.Equal(want) || got.Failures != i+1 {
-				t.Errorf("failure %d: got %+v, want locked until %s", i+1, got, want)
-			}
+		for range 4 {
+			w.tries(0, rita)
 		}
-		if got, err := w.LoginThrottle(t.Context(), "rita"); got.Failures != 8 || got.LockedUntil.IsZero() || err != nil {
-			t.Errorf("got %+v, %v, want it locked", got, err)
+		for i := range 12 {
+			w.tries(0, rita)
+			lock := min(time.Second<<i, 15*time.Minute)
+			w.tries(lock, rita)
+			w.clock.pass(lock - time.Microsecond)
+			w.tries(time.Microsecond, rita)
+			w.tries(0, ward) // another
+			w.clock.pass(time.Microsecond)
 		}
-		if got, err := w.LoginThrottle(t.Context(), "omar"); got != (store.Throttle{}) || err != nil {
-			t.Errorf("got %+v, %v for another, want nothing", got, err)
+		w.must(w.LoginSucceeded(t.Context(), w.tries(0, rita)))
+		for range 5 {
+			w.tries(0, rita)
 		}
-		w.must(w.LoginSucceeded(t.Context(), "rita"))
-		if got, err := w.LoginThrottle(t.Context(), "rita"); got != (store.Throttle{}) || err != nil {
-			t.Errorf("got %+v, %v after success, want nothing", got, err)
+		w.tries(time.Second, rita)
+		w.clock.pass(time.Hour + time.Second)
+		for range 5 {
+			w.tries(0, rita)
 		}
+		w.tries(time.Second, rita)
+	})
+}
+
+func TestGuessesAtOnceGetNoFurtherThanOneAfterTheOther(t *testing.T) {
+	both(t, func(w *world) {
+		var passed, locked atomic.Int32
+		var all sync.WaitGroup
+		for i := range 60 {
+			all.Go(func() {
+				keys := []store.LoginKey{rita, {Key: fmt.Sprint("name", i%7), Free: 99, First: time.Minute, Most: time.Minute}, ward}
+				switch _, wait, err := w.TryLogin(t.Context(), keys...); {
+				case err != nil:
+					t.Error(err)
+				case wait > 0:
+					locked.Add(1)
+				default:
+					passed.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if passed.Load() != 5 || locked.Load() != 55 {
+			t.Errorf("got %d that may be looked at and %d that are locked, want 5 and 55", passed.Load(), locked.Load())
+		}
+	})
+}
+
+func TestALoginThatSucceedsOrThatNobodyLookedAtIsNoFailure(t *testing.T) {
+	both(t, func(w *world) {
+		end := map[bool]func(context.Context, store.LoginTry) error{false: w.LoginSucceeded, true: w.LoginUntried}
+		for range 9 {
+			w.tries(0, ward)
+		}
+		w.clock.pass(time.Minute)
+		for i := range 20 { // one more failure would lock the ward
+			w.must(end[i%2 == 0](t.Context(), w.tries(0, rita, ward)))
+		}
+		w.tries(0, ward)
+		w.tries(time.Minute, rita, ward)
+		w.clock.pass(time.Minute)
+		try := w.tries(0, rita, ward)
+		w.tries(time.Minute, rita, ward) // while it is being looked at
+		w.must(w.LoginSucceeded(t.Context(), try))
+		w.must(w.LoginUntried(t.Context(), w.tries(0, rita, ward)))
+		w.clock.pass(59 * time.Minute) // since the last that failed
+		w.must(w.LoginSucceeded(t.Context(), w.tries(0, rita, ward)))
+		w.clock.pass(time.Second)
+		for range 10 { // an hour after it all is forgotten, whoever got in meanwhile
+			w.tries(0, ward)
+		}
+		w.tries(time.Minute, ward)
+
+		for range 4 {
+			w.tries(0, rita)
+		}
+		w.clock.pass(time.Second)
+		slow := w.tries(0, rita)
+		w.clock.pass(time.Second)
+		w.tries(0, rita)
+		w.must(w.LoginUntried(t.Context(), slow))
+		w.tries(2*time.Second, rita) // the lock of who failed meanwhile stands
 	})
 }
 

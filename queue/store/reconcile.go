@@ -39,7 +39,8 @@ type Difference struct {
 
 // Reconcile counts items by state and end and looks for orphans (no verdict,
 // no task, older than age), items tried without end, duplicate effects,
-// verdicts without an end, ends without a verdict and reviews without a case.
+// verdicts without an end, ends without a verdict, reviews without a case and
+// notices that wait for a case which nobody opened.
 func (s *Store) Reconcile(ctx context.Context, age time.Duration) (Ledger, error) {
 	l, err := s.reconcile(ctx, age)
 	if err != nil {
@@ -63,6 +64,9 @@ var differences = [...]struct{ what, query string }{
 	{"review_without_case", `SELECT i.id FROM items i WHERE i.state = 'in_review' AND i.received_at <= $1
 		AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.item_id = i.id AND c.state = 'open')
 		AND NOT EXISTS (SELECT 1 FROM case_copies k JOIN cases c ON c.id = k.case_id WHERE k.item_id = i.id AND c.state = 'open')`},
+	{"notice_without_case", `SELECT DISTINCT d.item_id FROM deliveries d WHERE d.state = 'waiting' AND d.created_at <= $1
+		AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.item_id = d.item_id AND c.state = 'open')
+		AND NOT EXISTS (SELECT 1 FROM case_copies k JOIN cases c ON c.id = k.case_id WHERE k.item_id = d.item_id AND c.state = 'open')`},
 	{"resolved_without_decision", `SELECT i.id FROM items i WHERE i.ending = 'resolved' AND i.received_at <= $1
 		AND NOT EXISTS (SELECT 1 FROM votes v WHERE v.item_id = i.id AND v.undone_at = 0 AND v.closed_case = 1)
 		AND NOT EXISTS (SELECT 1 FROM case_copies k JOIN votes v ON v.id = k.vote_id WHERE k.item_id = i.id AND v.undone_at = 0 AND v.closed_case = 1)`},

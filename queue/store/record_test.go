@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -194,6 +195,7 @@ func TestATamperedAuditLogIsFoundOutWithTheLine(t *testing.T) {
 		for i := range lines {
 			w.must(w.Audit(t.Context(), "chain", "rita", "media.view", fmt.Sprint("case", i), "original"))
 		}
+		w.must(w.Audit(t.Context(), w.tenant, "rita", "media.view", "case", "original"))
 		heads, err := w.AuditHeads(t.Context())
 		w.must(err)
 		verify := func(what string, want *store.Break, anchors ...store.Anchor) {
@@ -202,6 +204,14 @@ func TestATamperedAuditLogIsFoundOutWithTheLine(t *testing.T) {
 			w.must(err)
 			if (got.Broken == nil) != (want == nil) || (want != nil && *got.Broken != *want) {
 				t.Errorf("%s: got %+v, want %+v", what, got.Broken, want)
+			}
+			one, err := w.VerifyChain(t.Context(), "chain")
+			w.must(err)
+			if len(anchors) == 0 && !reflect.DeepEqual(one.Broken, want) {
+				t.Errorf("%s: got %+v for the chain alone, want %+v", what, one.Broken, want)
+			}
+			if other, err := w.VerifyChain(t.Context(), w.tenant); other != (store.AuditReport{Lines: 1}) || err != nil {
+				t.Errorf("%s: got %+v, %v for another chain, want it whole by itself", what, other, err)
 			}
 		}
 		verify("untouched", nil, heads...)
@@ -240,7 +250,7 @@ func TestATamperedAuditLogIsFoundOutWithTheLine(t *testing.T) {
 		must("CREATE TABLE keep AS SELECT * FROM audit")
 		must("DELETE FROM audit WHERE seq > 290")
 		verify("cut", &store.Break{Chain: "chain", Seq: 291, Why: "tail"})
-		must("UPDATE audit_heads SET seq = 290, hash = (SELECT hash FROM audit WHERE seq = 290)")
+		must("UPDATE audit_heads SET seq = 290, hash = (SELECT hash FROM audit WHERE seq = 290) WHERE chain = 'chain'")
 		verify("cut with its head: invisible without an anchor", nil)
 		verify("cut with its head, against the anchor", &store.Break{Chain: "chain", Seq: 291, Why: "tail"}, heads...)
 	})
@@ -274,6 +284,7 @@ func TestReconcileSeesWhatShouldNotBe(t *testing.T) {
 		if l := w.well(); l.Accepted != 4 || l.InFlight[store.Pending] != 1 || l.InFlight[store.InReview] != 1 || l.Ended[store.EndAllowed] != 2 {
 			t.Errorf("got %+v, want 4 = 2 + 2", l)
 		}
+		unasked, _ := w.judged(allowed(), notice("review"))
 		must("DELETE FROM outbox WHERE ref = $1", lost)
 		must("DELETE FROM verdicts WHERE item_id = $1", ended)
 		must("DELETE FROM item_secrets WHERE item_id = $1", ended)
@@ -287,13 +298,13 @@ func TestReconcileSeesWhatShouldNotBe(t *testing.T) {
 			got[d] = true
 		}
 		for _, want := range []store.Difference{{What: "orphan_item", ItemID: lost}, {What: "end_without_verdict", ItemID: ended}, {What: "content_without_key", ItemID: ended},
-			{What: "review_without_case", ItemID: reviewed}, {What: "delivery_without_task", ItemID: told}} {
+			{What: "review_without_case", ItemID: reviewed}, {What: "delivery_without_task", ItemID: told}, {What: "notice_without_case", ItemID: unasked}} {
 			if !got[want] {
 				t.Errorf("got %+v, want %+v among them", l.Differences, want)
 			}
 		}
-		if l.Well() || len(l.Differences) != 5 {
-			t.Errorf("got %d differences, want 5", len(l.Differences))
+		if l.Well() || len(l.Differences) != 6 {
+			t.Errorf("got %d differences, want 6", len(l.Differences))
 		}
 		w.clock.pass(time.Minute)
 		if n, err := w.Sweep(t.Context(), time.Second); n < 2 || err != nil {

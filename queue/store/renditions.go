@@ -16,12 +16,16 @@ import (
 // StageRender is the stage of the task that makes them.
 const StageRender = "render"
 
+// Unshowable is the kind of Evidence, without a body, that an item has of which
+// there will never be a rendition.
+const Unshowable = "unshowable"
+
 // unseen is true of photos and films about which a case is open and of which
-// there is no rendition. What is not judged yet is left to judging, and what is
-// quarantined is not opened any more.
+// there is no rendition and may yet be one. What is not judged yet is left to
+// judging, and what is quarantined is not opened any more.
 const unseen = `i.kind IN ('photo', 'video') AND i.media_key <> '' AND i.purged_at = 0 AND i.state IN ('in_review', 'closed')
 	AND EXISTS (SELECT 1 FROM cases c WHERE c.item_id = i.id AND c.state = 'open')
-	AND NOT EXISTS (SELECT 1 FROM evidence e WHERE e.item_id = i.id AND e.kind IN ('preview', 'thumbnail'))`
+	AND NOT EXISTS (SELECT 1 FROM evidence e WHERE e.item_id = i.id AND e.kind IN ('preview', 'thumbnail', '` + Unshowable + `'))`
 
 // render posts the task of an item that is unseen, due at a time.
 func (t *tx) render(itemID string, due int64) error {
@@ -34,6 +38,27 @@ func (t *tx) render(itemID string, due int64) error {
 		return err
 	}
 	return t.post(SubjectItem, itemID, StageRender, queue, due)
+}
+
+// unrenderedEvery is how often all open cases are looked at for tasks that are
+// missing, and unrenderedMost how many are written at a time.
+const (
+	unrenderedEvery = time.Minute
+	unrenderedMost  = 1000
+)
+
+// unrendered lists items that are unseen and have no task. It looks without a
+// lock, as there are hardly ever any.
+func (s *Store) unrendered(ctx context.Context) ([]string, error) {
+	now, err := s.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if last := s.looked.Load(); now-last < unrenderedEvery.Microseconds() || !s.looked.CompareAndSwap(last, now) {
+		return nil, nil
+	}
+	return allOf(s.reader(ctx), "SELECT i.id FROM items i WHERE i.id IN (SELECT c.item_id FROM cases c WHERE c.state = 'open') AND "+unseen+`
+		AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.ref = i.id AND o.stage = 'render') LIMIT $1`, args(unrenderedMost), scanText)
 }
 
 // ToRender returns an item whose renditions are wanted and its wrapped data key;
@@ -52,14 +77,17 @@ func (s *Store) ToRender(ctx context.Context, itemID string) (it Item, key []byt
 	return it, key, nil
 }
 
-// Rendered keeps an item's renditions, unless they are there or the case was
-// closed meanwhile, and ends the task. None ends the task too.
+// Rendered keeps an item's renditions, or that it is Unshowable, unless they are
+// there or the case was closed meanwhile, and ends the task. Without anything to
+// keep the task ends only where nobody waits for it: a case may have been opened
+// since the worker looked.
 func (s *Store) Rendered(ctx context.Context, itemID string, list []Evidence) error {
 	err := s.write(ctx, func(t *tx) error {
 		if err := s.keepRenditions(t, itemID, list); err != nil {
 			return err
 		}
-		_, err := t.exec("DELETE FROM outbox WHERE ref = $1 AND stage = $2", itemID, StageRender)
+		_, err := t.exec("DELETE FROM outbox WHERE ref = $1 AND stage = $2 AND NOT EXISTS (SELECT 1 FROM items i WHERE i.id = $1 AND "+unseen+")",
+			itemID, StageRender)
 		return err
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"database/sql"
 	"errors"
 	"testing"
 	"time"
@@ -107,10 +108,74 @@ func TestATaskToRenderThatRedisLostComesAgainUntilItIsDone(t *testing.T) {
 		if got := []bool{w.toRender(id), again(time.Minute), again(3 * time.Minute)}; got[0] != true || got[1] != false || got[2] != true {
 			t.Errorf("got %v, want it sent, given time, and sent again", got)
 		}
-		w.must(w.Rendered(t.Context(), id, nil)) // given up
+		w.must(w.Rendered(t.Context(), id, []store.Evidence{{Kind: store.Unshowable}}))
 		if again(time.Hour) {
 			t.Error("it comes again after it was given up")
 		}
 		w.well()
+	})
+}
+
+func TestATaskToRenderThatNobodyHasAnyMoreIsPostedAnew(t *testing.T) {
+	raw(t, func(w *world, db *sql.DB) {
+		id := w.sentPhoto()
+		w.commit(w.claim(id), store.Outcome{Verdict: allowed()})
+		w.report(id)
+		_, err := db.Exec("DELETE FROM outbox WHERE ref = $1", id)
+		w.must(err)
+		w.clock.pass(time.Minute)
+		for _, want := range []bool{true, false} {
+			_, err := w.Sweep(t.Context(), 15*time.Second)
+			w.must(err)
+			if got := w.toRender(id); got != want {
+				t.Errorf("got %t, want %t", got, want)
+			}
+		}
+		w.must(w.Rendered(t.Context(), id, pictures))
+		w.clock.pass(time.Hour)
+		if n, err := w.Sweep(t.Context(), 15*time.Second); n != 0 || err != nil {
+			t.Errorf("got %d tasks, %v for a picture that is there, want none", n, err)
+		}
+	})
+}
+
+func TestAPictureIsMadeForWhoGetsTheCaseAgainAfterItsTaskHasEnded(t *testing.T) {
+	both(t, func(w *world) {
+		rita := w.user("rita", review.RoleReviewer)
+		id := w.sentPhoto()
+		w.commit(w.claim(id), store.Outcome{Verdict: allowed()})
+		w.report(id)
+		w.toRender(id)
+		caseID := w.decide(rita, pipeline.Block, false) // without a picture
+		w.must(w.Rendered(t.Context(), id, nil))        // by a worker that came too late
+		_, err := w.Undo(t.Context(), rita, caseID)
+		w.must(err)
+		if !w.toRender(id) {
+			t.Error("got no task for the picture of a case that is open again")
+		}
+		w.must(w.Rendered(t.Context(), id, nil)) // by a slower one
+		w.clock.pass(time.Hour)
+		_, err = w.Sweep(t.Context(), 15*time.Second)
+		w.must(err)
+		if !w.toRender(id) {
+			t.Error("got the task ended by a worker who had come before the case was open again")
+		}
+	})
+}
+
+func TestACopyThatGetsACaseOfItsOwnGetsItsPicture(t *testing.T) {
+	both(t, func(w *world) {
+		r := w.user("rae", review.RoleReviewer)
+		w.sent(picture{"mia", "f", pdqBent(0), ""}, heldFor(ground, 2))
+		near := w.sentPhoto()
+		print := &store.Print{SHA256: fileHash("g"), Models: "m1", PDQ: pdqBent(3), Quality: 90, Alone: true, Scores: `{}`}
+		w.commit(w.claim(near), store.Outcome{Verdict: heldFor(ground, 2), Print: print}) // whose picture nobody could make
+		if w.toRender(near) {
+			t.Error("got a task for a copy in another's case")
+		}
+		w.decide(r, pipeline.Allow, false)
+		if c := w.open(r, near); c.ItemID != near || !w.toRender(near) {
+			t.Error("got no task for the picture of the copy's own case")
+		}
 	})
 }

@@ -59,8 +59,8 @@ type flagged struct {
 const defaultFlagDeadline = 24 * time.Hour
 
 func (s *Store) flag(t *tx, f flagged) (caseID string, err error) {
-	var state State
-	if err := t.one("SELECT state FROM items WHERE tenant = $1 AND id = $2", args(f.tenant, f.itemID), &state); err != nil {
+	state, err := t.lockItem(f.tenant, f.itemID)
+	if err != nil {
 		return "", err
 	}
 	err = t.one("SELECT case_id FROM reports WHERE item_id = $1 AND kind = $2 AND reporter = $3", args(f.itemID, string(f.kind), f.by), &caseID)
@@ -94,16 +94,9 @@ func (s *Store) flag(t *tx, f flagged) (caseID string, err error) {
 	return caseID, s.keepFlag(t, f, caseID)
 }
 
-// keepFlag writes the report or appeal, with its words sealed.
+// keepFlag writes the report or appeal, with its words sealed. The item is
+// locked: its key must not go between sealing and writing.
 func (s *Store) keepFlag(t *tx, f flagged, caseID string) error {
-	// the item's row is ours until the end: its key must not go between sealing and writing
-	var state State
-	if err := t.one("UPDATE items SET hold = hold WHERE id = $1 RETURNING state", args(f.itemID), &state); err != nil {
-		return err
-	}
-	if state == Erased {
-		return ErrErased
-	}
 	own, note, err := s.sealFlag(t, f.itemID, string(f.kind)+f.by, f.note)
 	if err != nil {
 		return err

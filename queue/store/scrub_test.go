@@ -211,9 +211,12 @@ func TestAnOldFileLosesWhatWasDeletedInItWhenItIsUpgraded(t *testing.T) {
 	w := openOnDisk(t)
 	ids := w.filled(50)
 	secrets := w.secrets()
-	// as the writer of before did it
+	// as the writer of before did it, with the columns of then
 	db := w.raw()
-	for _, q := range []string{"PRAGMA secure_delete = 0", "DELETE FROM item_secrets", "DELETE FROM goose_db_version WHERE version_id >= 6", "PRAGMA wal_checkpoint(TRUNCATE)"} {
+	for _, q := range []string{"DROP INDEX deliveries_vote", "DROP INDEX deliveries_put_off",
+		"ALTER TABLE deliveries DROP COLUMN put_off", "ALTER TABLE deliveries DROP COLUMN began_at",
+		"ALTER TABLE endpoints DROP COLUMN rest_until", "ALTER TABLE endpoints DROP COLUMN silent",
+		"DELETE FROM goose_db_version WHERE version_id >= 6", "PRAGMA secure_delete = 0", "DELETE FROM item_secrets", "PRAGMA wal_checkpoint(TRUNCATE)"} {
 		if _, err := db.Exec(q); err != nil {
 			t.Fatal(err)
 		}

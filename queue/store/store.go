@@ -56,9 +56,10 @@ type Options struct {
 	ContextTurns int
 	// Retention says how long content is kept.
 	Retention Retention
-	// WebhookQueue and NoticeQueue name the queues of the outbox rows that
-	// Commit and Decide write (default "effects" and "notices").
-	WebhookQueue, NoticeQueue string
+	// WebhookQueue, NoticeQueue and UrgentNoticeQueue name the queues of the
+	// outbox rows that Commit and Decide write (default "effects", "notices" and
+	// "urgent-notices").
+	WebhookQueue, NoticeQueue, UrgentNoticeQueue string
 }
 
 // Retention says how long content is kept after an item ended. Legal hold
@@ -83,6 +84,7 @@ func (o Options) defaults() Options {
 	o.Retention.Blocked = cmp.Or(o.Retention.Blocked, 30*24*time.Hour)
 	o.WebhookQueue = cmp.Or(o.WebhookQueue, "effects")
 	o.NoticeQueue = cmp.Or(o.NoticeQueue, "notices")
+	o.UrgentNoticeQueue = cmp.Or(o.UrgentNoticeQueue, "urgent-notices")
 	return o
 }
 
@@ -93,6 +95,7 @@ type Store struct {
 	keyring Keyring
 	wake    chan struct{}
 	lastID  atomic.Int64
+	looked  atomic.Int64 // when unrendered last looked
 
 	watching sync.Mutex
 	watchers map[string][]chan struct{}

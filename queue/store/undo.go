@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"nightlight/pipeline"
@@ -11,10 +12,12 @@ import (
 
 // Undo takes the reviewer's newest vote on a case back within Options.Undo,
 // opens the case again and leases it to them, or leaves it to the seniors to
-// whom it was handed meanwhile. What has not gone out yet is recalled; what has
-// is followed by an item.reversed event, and NoticesGone lists the notices among
-// it. ErrTooLate after the window and when the item was erased meanwhile,
-// ErrConflict when somebody voted after them.
+// whom it was handed meanwhile. A case that was opened about the item since, such
+// as by a report, joins it. What has not gone out yet is recalled; what has is
+// followed by an item.reversed event, and NoticesGone lists the notices among it.
+// ErrTooLate after the window and when the item was erased meanwhile, ErrConflict
+// when somebody voted on the item after them, and ErrClaimed when somebody has it
+// in hand.
 func (s *Store) Undo(ctx context.Context, r review.Reviewer, caseID string) (l review.Lease, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		l, err = s.undo(t, r, caseID)
@@ -71,7 +74,10 @@ func (s *Store) undo(t *tx, r review.Reviewer, caseID string) (review.Lease, err
 	if err != nil {
 		return review.Lease{}, err
 	}
-	// locks the case, so that nobody votes meanwhile
+	// item and case are ours until the end, so that nobody votes meanwhile and no other case opens
+	if err := t.lockItemOf(caseID); err != nil {
+		return review.Lease{}, err
+	}
 	if _, err := t.exec("UPDATE cases SET votes = votes WHERE id = $1", caseID); err != nil {
 		return review.Lease{}, err
 	}
@@ -91,10 +97,17 @@ func (s *Store) undo(t *tx, r review.Reviewer, caseID string) (review.Lease, err
 	case micros(c.LeaseUntil) > t.at:
 		return review.Lease{}, ErrClaimed
 	}
+	if err := t.votedSince(c, v); err != nil {
+		return review.Lease{}, err
+	}
 	if _, err := t.exec("UPDATE votes SET undone_at = $2 WHERE id = $1", v.id, t.at); err != nil {
 		return review.Lease{}, err
 	}
 	if err := s.reverse(t, c, v); err != nil {
+		return review.Lease{}, err
+	}
+	later, err := t.endLater(c)
+	if err != nil {
 		return review.Lease{}, err
 	}
 	l, holder := review.Lease{CaseID: caseID, Token: secret(18), Until: timeOf(s.caseUntil(t))}, r.ID
@@ -107,7 +120,54 @@ func (s *Store) undo(t *tx, r review.Reviewer, caseID string) (review.Lease, err
 	if err != nil {
 		return review.Lease{}, err
 	}
+	if later.ID != "" {
+		if err := s.merge(t, r, later, caseID); err != nil {
+			return review.Lease{}, err
+		}
+	}
+	if err := t.render(c.ItemID, t.at); err != nil { // a task of before may have ended with the case
+		return review.Lease{}, err
+	}
 	return l, t.audit(c.Tenant, r.ID, "case.undo", caseID, "")
+}
+
+// votedSince gives ErrConflict when somebody voted after v in another case about
+// the item. Nobody is given one before the time to take v back is over; an undo
+// that had to wait for its turn may come behind them all the same.
+func (t *tx) votedSince(c heldCase, v lastVote) error {
+	var since int
+	err := t.one("SELECT COUNT(*) FROM votes WHERE item_id = $1 AND case_id <> $2 AND at > $3 AND undone_at = 0", args(c.ItemID, c.ID, v.at), &since)
+	if err == nil && since > 0 {
+		err = ErrConflict
+	}
+	return err
+}
+
+// endLater closes the case that was opened about the item when c was closed, if
+// there is one, and returns it. ErrClaimed when somebody has it in hand.
+func (t *tx) endLater(c heldCase) (later heldCase, err error) {
+	err = firstOf(t, `UPDATE cases SET state = 'closed', action = 'merged', closed_at = $3 WHERE item_id = $1 AND id <> $2 AND state = 'open'
+		RETURNING `+caseReturning, args(c.ItemID, c.ID, t.at), scanCase, &later)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return heldCase{}, nil
+	case err == nil && (micros(later.LeaseUntil) > t.at || later.Escalated != ""):
+		err = ErrClaimed
+	}
+	return later, err
+}
+
+// merge brings what a case was opened for into the open one of the same item.
+func (s *Store) merge(t *tx, r review.Reviewer, later heldCase, into string) error {
+	_, err := s.openCase(t, newCase{tenant: later.Tenant, itemID: later.ItemID, kind: later.Kind, labels: later.Labels, reasons: later.Reasons,
+		severity: later.Severity, priority: later.Priority, deadline: left(micros(later.Deadline), t.at), reports: later.Reports})
+	if err == nil {
+		_, err = t.exec("UPDATE reports SET case_id = $2 WHERE case_id = $1", later.ID, into)
+	}
+	if err != nil {
+		return err
+	}
+	return t.audit(later.Tenant, r.ID, "case.merge", later.ID, "case="+into)
 }
 
 func (t *tx) lastVote(caseID string) (v lastVote, err error) {
@@ -142,14 +202,21 @@ func (s *Store) reverse(t *tx, c heldCase, v lastVote) error {
 // untouched is true of a delivery that nobody has tried yet.
 const untouched = "state = 'pending' AND tries = 0 AND fence = 0"
 
+// sentBy is true of what the vote sent. It says twice that there is a vote: the
+// index deliveries_vote holds nothing else, and is used for what says so.
+const sentBy = "vote_id = $1 AND vote_id <> ''"
+
+// recalls take back what a vote sent on its way.
+var recalls = [...]string{
+	"DELETE FROM outbox WHERE ref IN (SELECT id FROM deliveries WHERE " + sentBy + " AND " + untouched + ")",
+	"DELETE FROM deliveries WHERE " + sentBy + " AND stage = 'deliver' AND " + untouched,
+	"UPDATE deliveries SET state = 'waiting', vote_id = '' WHERE " + sentBy + " AND stage = 'notify' AND (state = 'cancelled' OR (" + untouched + "))",
+}
+
 // recall takes back what the vote sent on its way, and tells the endpoints
 // that have already heard.
 func (s *Store) recall(t *tx, c heldCase, v lastVote) error {
-	for _, query := range [...]string{
-		"DELETE FROM outbox WHERE ref IN (SELECT id FROM deliveries WHERE vote_id = $1 AND " + untouched + ")",
-		"DELETE FROM deliveries WHERE vote_id = $1 AND stage = 'deliver' AND " + untouched,
-		"UPDATE deliveries SET state = 'waiting', vote_id = '' WHERE vote_id = $1 AND stage = 'notify' AND (state = 'cancelled' OR (" + untouched + "))",
-	} {
+	for _, query := range recalls {
 		if _, err := t.exec(query, v.id); err != nil {
 			return err
 		}

@@ -57,6 +57,17 @@ func (s *Store) VerifyAudit(ctx context.Context, anchors ...Anchor) (report Audi
 	return report, nil
 }
 
+// VerifyChain walks one chain, as VerifyAudit does all, for those who may know of
+// no other.
+func (s *Store) VerifyChain(ctx context.Context, chain string) (report AuditReport, err error) {
+	heads, err := s.AuditHeads(ctx)
+	if err != nil {
+		return AuditReport{}, err
+	}
+	report.Lines, report.Broken, err = s.verifyChain(ctx, chain, pick(heads, chain), nil)
+	return report, err
+}
+
 func pick(list []Anchor, chain string) (found []Anchor) {
 	for _, a := range list {
 		if a.Chain == chain {

@@ -44,7 +44,8 @@ const (
 )
 
 // NewSender returns a Sender that obeys rules. It uses no proxy and keeps no
-// cookies.
+// cookies. How many send at once is the caller's to limit: a try that waited for
+// another's connection would look like a receiver that does not answer.
 func NewSender(rules Rules) *Sender {
 	transport := &http.Transport{
 		Proxy:                  nil,
@@ -53,7 +54,6 @@ func NewSender(rules Rules) *Sender {
 		TLSHandshakeTimeout:    5 * time.Second,
 		ResponseHeaderTimeout:  15 * time.Second,
 		MaxResponseHeaderBytes: 16 << 10,
-		MaxConnsPerHost:        8,
 		IdleConnTimeout:        30 * time.Second,
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
@@ -130,6 +130,14 @@ var backoff = [...]time.Duration{
 
 // MaxTries is how often a delivery is tried before it is listed as dead.
 const MaxTries = len(backoff) + 1
+
+// Lasting is the time from the first of those tries to the last.
+func Lasting() (d time.Duration) {
+	for _, pause := range backoff {
+		d += pause
+	}
+	return d
+}
 
 // Pause returns the time until the next try after tries failed ones, with up
 // to a tenth added so that receivers that come back are not all met at once,

@@ -1,0 +1,3 @@
+-- +goose Up
+-- an undo finds what a vote sent
+CREATE INDEX deliveries_vote ON deliveries (vote_id) WHERE vote_id <> '';
