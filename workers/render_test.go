@@ -228,3 +228,27 @@ func TestAPictureThatCannotBeShownIsGivenUp(t *testing.T) {
 		t.Errorf("got %v and %v, want it given up", tasks, shown)
 	}
 }
+
+func TestAReportBeforeTheVerdictIsDueAsPolicySaysOfWhatWasFound(t *testing.T) {
+	b := newBench(t, says(pipeline.BullyingInsult, .6)) // a warning, of which no reviewer is told
+	id := b.accept(t, pipeline.Item{Text: "made up"})
+	r := review.Report{Tenant: b.tenant, ItemID: id, Reporter: "friend", Deadline: 30 * 24 * time.Hour}
+	if _, err := b.Store.Report(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Judge(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	u, err := b.Store.CreateUser(t.Context(), store.User{Name: "r1", Role: review.RoleReviewer, PasswordHash: "x"}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := b.Store.Case(t.Context(), u.Reviewer(), b.item(t, id).CaseID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	severity := b.Policy.Labels[pipeline.BullyingInsult].Severity
+	if want := time.Duration(b.Policy.Deadlines[severity]); c.Severity != severity || c.Deadline.Sub(c.OpenedAt) != want || c.Kind != review.KindReport {
+		t.Errorf("got %+v, want it as grave as the verdict and due in %s", c, want)
+	}
+}
