@@ -13,6 +13,10 @@ import (
 // nearby is how many bytes before and behind a number say whose it is.
 const nearby = 24
 
+// longestBare bounds, in bytes, a text that is asked whether a number is all it
+// says: each number of a long one would read all of it.
+const longestBare = 256
+
 // What stands beside a number: that it is the writer's own, that somebody is to
 // call it, that it is another's, or that it is no person's at all.
 var (
@@ -51,7 +55,7 @@ func phones(text string) []hit {
 		mine := last(own, before)
 		owned := mine >= 0 || contactAfter.MatchString(after)
 		asked := owned || contact.MatchString(before)
-		bare := !strings.ContainsFunc(text[:n.from], isWord) && !strings.ContainsFunc(text[n.to:], isWord)
+		bare := len(text) <= longestBare && !strings.ContainsFunc(text[:n.from], isWord) && !strings.ContainsFunc(text[n.to:], isWord)
 		switch {
 		case wants == aCall && !asked, wants == aCallOrNothing && !asked && !bare,
 			wants == anOwner && !owned, wants == anOwnerOrNothing && !owned && !bare:

@@ -111,6 +111,8 @@ func TestContactsAreReadHoweverTheyAreSpelt(t *testing.T) {
 		{"我家电话010-62345678", pipeline.PrivacyGives, true},
 		{"打我家座机 0571-87654321", pipeline.PrivacyGives, true},
 		{"4155550132", pipeline.PrivacyGives, true},
+		{"!!! 415 555 0132 !!!", pipeline.PrivacyGives, true},
+		{strings.Repeat("!", 300) + "415 555 0132", pipeline.PrivacyGives, false}, // not all of a long text is read for each number
 		{"my number is 415 555 0132", pipeline.PrivacyGives, true},
 		{"07911 123456", pipeline.PrivacyGives, true},
 		{"text me on 07911 123456", pipeline.PrivacyGives, true},
