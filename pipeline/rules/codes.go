@@ -197,15 +197,6 @@ func digitOf(r rune) byte {
 	return 0
 }
 
-func has(text string, words ...string) bool {
-	for _, w := range words {
-		if strings.Contains(text, w) {
-			return true
-		}
-	}
-	return false
-}
-
 // identityCards finds numbers of the Chinese identity card, whose last sign is
 // a check sum over the others (GB 11643).
 func identityCards(text string) []hit {

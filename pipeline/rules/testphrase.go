@@ -201,3 +201,12 @@ func prefix(key, text []rune) (n, distance int) {
 	}
 	return n, distance
 }
+
+func has(text string, words ...string) bool {
+	for _, w := range words {
+		if strings.Contains(text, w) {
+			return true
+		}
+	}
+	return false
+}
